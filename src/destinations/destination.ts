@@ -1,0 +1,121 @@
+import type { Digest } from '../mailbox/digest.js';
+import type { DestinationFolder, FolderPlan, SourceFolder } from '../mailbox/folder.js';
+import type { ItemKey, Note, StagedItem, ZonedDate } from '../mailbox/item.js';
+import type { ItemKind } from '../mailbox/kinds.js';
+import type { TransferError } from '../mailbox/transfer-error.js';
+
+export interface DestinationFacts {
+  readonly takes: readonly ItemKind[];
+  /** Largest item in bytes; null: not announced. */
+  readonly maxBytes: number | null;
+  readonly quota: { readonly usedBytes: number; readonly limitBytes: number } | null;
+  /** True: a batch is stored as a whole or not at all (RFC 3502). */
+  readonly atomicBatch: boolean;
+  /** True: store() tells the id of what it stored (RFC 4315 APPENDUID, DAV href). */
+  readonly tellsIds: boolean;
+}
+
+/** IMAP: `epoch` is UIDVALIDITY, `id` the UID in decimal. DAV: `epoch` is constant, `id` the href. */
+export interface DestinationId {
+  readonly epoch: string;
+  readonly id: string;
+}
+
+/** A lower bound: everything we store from now on has an id at or above it (IMAP: any lower bound of UIDNEXT). */
+export interface DestinationMark {
+  readonly epoch: string;
+  /** IMAP UID in decimal. */
+  readonly mark: string;
+}
+
+/** Where an item will be, decided before anything is sent. */
+export type Placement =
+  | { readonly is: 'append'; readonly epoch: string; readonly mark: string }
+  | { readonly is: 'put'; readonly href: string; readonly uid: string };
+export interface PlacedItem extends StagedItem {
+  readonly placement: Placement;
+}
+
+/** `stored` with a null id: it is there, but the server did not say where. `unknown`: look before doing it again. */
+export type StoreOutcome = { readonly key: ItemKey } & (
+  | { readonly is: 'stored'; readonly id: DestinationId | null; readonly notes: readonly Note[] }
+  | { readonly is: 'merged'; readonly id: DestinationId }
+  | { readonly is: 'refused'; readonly error: TransferError }
+  | { readonly is: 'unknown' }
+);
+
+/** One item as the destination lists it. Sorted by ascending id. */
+export interface FoundItem {
+  readonly id: DestinationId;
+  readonly size: number;
+  readonly date: ZonedDate | null;
+  readonly flags: readonly string[];
+}
+
+/** `body`: digest is of the whole normalised item; `header`: of the normalised header block. */
+export interface Fingerprint {
+  readonly id: DestinationId;
+  readonly size: number;
+  readonly messageId: string | null;
+  readonly headerDigest: Digest;
+  /** Only with depth 'body'. */
+  readonly digest: Digest | null;
+}
+
+export interface FlagChange {
+  readonly id: DestinationId;
+  readonly add: readonly string[];
+  readonly remove: readonly string[];
+}
+
+/** `folder` is where the items went. Nothing is ever expunged for good by this. */
+export interface AsideOutcome {
+  readonly folder: readonly string[];
+  readonly moved: number;
+  readonly missing: readonly DestinationId[];
+}
+
+/** list() yields windows of at most this many ids. */
+export const MAX_LIST_WINDOW = 5_000;
+
+/** The write side: the hoster's server. It never learns where an item came from. */
+export interface Destination {
+  /** @throws TransferError with side 'destination'. */
+  connect(signal: AbortSignal): Promise<DestinationFacts>;
+  planFolders(wanted: readonly SourceFolder[]): Promise<FolderPlan>;
+  /** Creates and subscribes what is missing. Idempotent. Folders with the same path come back as one. */
+  ensureFolders(plan: FolderPlan, signal: AbortSignal): Promise<DestinationFolder[]>;
+  /** A lower bound of what comes next in the folder. */
+  mark(folder: DestinationFolder, signal: AbortSignal): Promise<DestinationMark>;
+  place(folder: DestinationFolder, items: readonly StagedItem[]): Promise<Placement[]>;
+  /**
+   * Stores a batch. One outcome for each item; after an outcome `unknown` the caller looks before it repeats.
+   * Bodies stay the caller's.
+   * @param mayCommit asked right before what makes the server keep an item; false stops: outcome `refused` with
+   * code LEASE_ENDING for every item that was not committed.
+   */
+  store(
+    folder: DestinationFolder,
+    items: readonly PlacedItem[],
+    mayCommit: () => boolean,
+    signal: AbortSignal,
+  ): AsyncIterable<StoreOutcome>;
+  /** Everything at or above the mark, in windows. A changed epoch is a TransferError with code EPOCH_CHANGED. */
+  list(folder: DestinationFolder, from: DestinationMark, signal: AbortSignal): AsyncIterable<FoundItem[]>;
+  /** Ids that are gone are left out. */
+  fingerprint(
+    folder: DestinationFolder,
+    ids: readonly DestinationId[],
+    depth: 'header' | 'body',
+    signal: AbortSignal,
+  ): AsyncIterable<Fingerprint>;
+  setFlags(folder: DestinationFolder, changes: readonly FlagChange[], signal: AbortSignal): Promise<void>;
+  /** Moves items into another folder (made when missing): the recovery folder of a replace. */
+  setAside(
+    folder: DestinationFolder,
+    ids: readonly DestinationId[],
+    into: readonly string[],
+    signal: AbortSignal,
+  ): Promise<AsideOutcome>;
+  close(): Promise<void>;
+}

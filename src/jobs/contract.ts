@@ -1,0 +1,160 @@
+import type { ItemKind } from '../mailbox/kinds.js';
+import type { JobAction, JobFilters, JobOptions, JobState, JobView, SourceSettings, TestView } from './job.js';
+
+/**
+ * Whose rows a reader may see. What lies outside does not exist for him: the answer is null, and 404 on the wire.
+ * Made from the panel's word at every request; never stored.
+ */
+export interface Visibility {
+  readonly tenant: string;
+  /** `all`: support. Else the mailboxes, and the domains, that are his. */
+  readonly all: boolean;
+  readonly mailboxes: readonly string[];
+  readonly domains: readonly string[];
+}
+
+/** Who acts, for the record and the audit trail. */
+export interface Actor {
+  readonly sub: string;
+  readonly tenant: string;
+  readonly actor?: string;
+  readonly ip?: string;
+  readonly visibility: Visibility;
+}
+
+/** A secret on its way to the sealer. Never logged, never stored as it is. */
+export interface SourceSecret {
+  readonly password?: string;
+  readonly token?: string;
+}
+export interface DestinationSecret {
+  readonly username?: string;
+  readonly password: string;
+}
+
+export interface NewJob {
+  readonly mailbox: string;
+  readonly source?: SourceSettings;
+  readonly secret?: SourceSecret;
+  readonly destination?: DestinationSecret;
+  readonly items?: readonly ItemKind[];
+  readonly existing?: 'keep' | 'replace';
+  /** The mailbox's address, typed: needed for 'replace'. */
+  readonly confirm?: string;
+  readonly filters?: JobFilters;
+  readonly options?: JobOptions;
+  /** What the wizard remembers between steps, without secrets. */
+  readonly form?: Readonly<Record<string, unknown>>;
+  readonly idempotencyKey?: string;
+  readonly start?: boolean;
+}
+export type JobPatch = Partial<Omit<NewJob, 'idempotencyKey' | 'start' | 'mailbox'>>;
+
+export interface JobQuery {
+  readonly state?: readonly JobState[];
+  readonly domain?: string;
+  readonly mailbox?: string;
+  readonly batch?: string;
+  /** Part of a mailbox, source host or source user name. */
+  readonly q?: string;
+  /** Code of the job's reason or of any of its refusals. */
+  readonly error?: string;
+  readonly page: number;
+  readonly perPage: number;
+}
+export interface JobPage {
+  /** Folders and runs are empty in a list. */
+  readonly jobs: readonly JobView[];
+  readonly page: number;
+  readonly perPage: number;
+  readonly total: number;
+}
+
+/** A draft as the wizard needs it. */
+export interface Draft {
+  readonly job: JobView;
+  readonly form: Readonly<Record<string, unknown>>;
+  /** True: a source password is sealed with the draft. The password itself never comes back. */
+  readonly hasSecret: boolean;
+  readonly hasDestinationSecret: boolean;
+  /** The last test of exactly these settings and this password; null: none, or something changed since. */
+  readonly test: TestView | null;
+  /** ISO 8601; passed and younger than 24 h. Null: the next step is closed. */
+  readonly passedAt: string | null;
+}
+
+/**
+ * A refusal with a stable code. Codes: NOT_FOUND, FORBIDDEN, INVALID_STATE, VALIDATION, SAME_MAILBOX,
+ * CREDENTIALS_REQUIRED, RATE_LIMITED, DESTINATION_MISSING, TARGET_NOT_ALLOWED, PORT_NOT_ALLOWED, TLS_REQUIRED, ...
+ */
+export class JobError extends Error {
+  constructor(
+    readonly code: string,
+    message: string,
+    readonly details?: Readonly<Record<string, unknown>>,
+  ) {
+    super(message);
+    this.name = 'JobError';
+  }
+}
+
+/** Implemented by JobsService (src/jobs/jobs.service.ts). Every method checks the actor's visibility. @throws JobError */
+export interface JobsApi {
+  create(who: Actor, job: NewJob): Promise<{ job: JobView; replayed: boolean }>;
+  /** Drafts only, else INVALID_STATE. */
+  patch(who: Actor, id: string, patch: JobPatch): Promise<JobView>;
+  draft(who: Actor, id: string): Promise<Draft | null>;
+  get(visibility: Visibility, id: string): Promise<JobView | null>;
+  list(visibility: Visibility, query: JobQuery): Promise<JobPage>;
+  /** Asks the panel again whether the mailbox may be opened. INVALID_STATE when the table says no. */
+  act(who: Actor, id: string, action: JobAction): Promise<JobView>;
+  bulk(
+    who: Actor,
+    action: JobAction,
+    target: { ids: readonly string[] } | { filter: Omit<JobQuery, 'page' | 'perPage'> },
+  ): Promise<{ done: string[]; refused: { id: string; code: string; message: string }[] }>;
+  /** New secrets for a job that asks for them, or before a retry. */
+  setCredentials(who: Actor, id: string, secret: SourceSecret, destination?: DestinationSecret): Promise<JobView>;
+  /** Final jobs only: the record, the report and the sealed secrets are gone afterwards; the audit line stays. */
+  erase(who: Actor, id: string): Promise<void>;
+  /** Bounded, newest last, secrets scrubbed: for support. */
+  log(
+    visibility: Visibility,
+    id: string,
+  ): Promise<{ at: string; level: string; message: string; detail?: unknown }[] | null>;
+}
+
+export interface NewTest {
+  /** Test the draft's own settings and sealed secret... */
+  readonly job?: string;
+  /** ...or these. */
+  readonly source?: SourceSettings;
+  readonly secret?: SourceSecret;
+  readonly destination?: DestinationSecret;
+  readonly mailbox?: string;
+  readonly items?: readonly ItemKind[];
+}
+
+/** Settings found for an address, to be confirmed by the person. Nothing was signed in to. */
+export interface Discovered {
+  readonly found: boolean;
+  readonly host?: string;
+  readonly port?: number;
+  readonly security?: 'tls' | 'starttls';
+  readonly username?: string;
+  /** Where it was found: 'provider', 'autoconfig', 'srv', 'mx'. */
+  readonly by?: string;
+  readonly provider?: string;
+}
+
+/** Implemented by ConnectionTestsService. The worker does the work; the web process waits for the row. @throws JobError */
+export interface ConnectionTestsApi {
+  /** RATE_LIMITED past the limits per user, target and remote account. */
+  request(who: Actor, test: NewTest): Promise<string>;
+  get(who: Actor, id: string): Promise<TestView | null>;
+  /** Waits up to `ms` for the result; a view with another state than 'done' when it takes longer. */
+  wait(who: Actor, id: string, ms: number): Promise<TestView | null>;
+  /** Signs in at the destination with the new mailbox's own password; nothing is kept. */
+  signIn(tenant: string, address: string, password: string, ip: string): Promise<{ ok: boolean; code: string }>;
+  discover(who: Actor, address: string): Promise<Discovered>;
+}

@@ -1,0 +1,166 @@
+import type { ItemKind } from '../mailbox/kinds.js';
+
+export const JOB_STATES = [
+  'draft',
+  'queued',
+  'running',
+  'waiting',
+  'paused',
+  'needs-action',
+  'cancelling',
+  'completed',
+  'failed',
+  'cancelled',
+] as const;
+export type JobState = (typeof JOB_STATES)[number];
+export type JobOutcome = 'complete' | 'incomplete';
+/** What a person can do to a job. */
+export type JobAction = 'start' | 'pause' | 'resume' | 'cancel' | 'retry' | 'sync';
+export type RunKind = 'first' | 'resume' | 'retry' | 'sync';
+
+export interface Reason {
+  readonly code: string;
+  readonly message: string;
+  readonly action?: string;
+}
+
+/** The old account without its secret, as it is stored, shown and sent to the API. */
+export interface SourceSettings {
+  readonly type: string;
+  /** Id in the provider registry. */
+  readonly provider?: string;
+  readonly host: string;
+  readonly port: number;
+  readonly security: 'tls' | 'starttls' | 'none';
+  readonly username: string;
+  /** Lower-case hex SHA-256 of the one certificate that is accepted although it cannot be checked. */
+  readonly caFingerprint?: string;
+  readonly dav?: { readonly url: string };
+  readonly ews?: { readonly url: string };
+  readonly options?: Readonly<Record<string, unknown>>;
+}
+
+export interface JobFilters {
+  /** Source paths, one array entry a level; children go with them. */
+  readonly excludeFolders?: readonly (readonly string[])[];
+  /** ISO 8601: only mail from this moment on. */
+  readonly since?: string;
+  /** Largest item in bytes. */
+  readonly maxItemBytes?: number;
+}
+export interface JobOptions {
+  /** Repair malformed messages the destination refuses as they are. Default true. */
+  readonly repair?: boolean;
+  /** Keep the credentials after completion for later delta passes. Default false. */
+  readonly keepForSync?: boolean;
+  /** Hash every body on both sides at the end. Default false. */
+  readonly deepVerify?: boolean;
+}
+
+export interface Counts {
+  readonly found: number;
+  readonly copied: number;
+  readonly alreadyThere: number;
+  readonly skipped: number;
+  readonly failed: number;
+}
+export interface Progress extends Counts {
+  /** Copied so far, and listed in all. */
+  readonly bytes: number;
+  readonly totalBytes: number;
+  /** Null: cannot be told yet. */
+  readonly etaSeconds: number | null;
+  /** Bytes a second, lately. */
+  readonly rate: number | null;
+}
+export interface FolderProgress extends Counts {
+  readonly path: string;
+  readonly destination: string | null;
+  readonly kind: ItemKind;
+  readonly bytes: number;
+  readonly totalBytes: number;
+}
+export interface RunView {
+  readonly id: string;
+  readonly kind: RunKind;
+  readonly startedAt: string | null;
+  readonly finishedAt: string | null;
+  readonly state:
+    'queued' | 'running' | 'completed' | 'failed' | 'interrupted' | 'waiting' | 'needs-action' | 'cancelled' | 'paused';
+  readonly reason?: Reason;
+}
+
+/** One job as the JSON API, the event stream and the pages show it. Holds no secret. */
+export interface JobView {
+  readonly id: string;
+  readonly mailbox: string;
+  readonly domain: string;
+  readonly state: JobState;
+  readonly outcome: JobOutcome | null;
+  readonly reason?: Reason;
+  /** ISO 8601: when a waiting job goes on. */
+  readonly until?: string;
+  readonly source: SourceSettings;
+  readonly items: readonly ItemKind[];
+  readonly existing: 'keep' | 'replace';
+  readonly filters: JobFilters;
+  readonly options: JobOptions;
+  readonly progress: Progress;
+  readonly folders: readonly FolderProgress[];
+  readonly runs: readonly RunView[];
+  readonly actions: readonly JobAction[];
+  readonly createdAt: string;
+  readonly startedAt: string | null;
+  readonly finishedAt: string | null;
+  /** Rises with every change; the event stream's id. */
+  readonly version: number;
+}
+
+/** What a connection test found. */
+export interface TestFolder {
+  readonly path: string;
+  readonly kind: ItemKind;
+  readonly role?: string;
+  readonly items: number | null;
+  readonly bytes: number | null;
+}
+export interface TestPlan {
+  readonly folders: readonly {
+    readonly from: string;
+    readonly to: string;
+    readonly exists: boolean;
+    readonly changed?: string;
+  }[];
+  readonly leftOut: readonly { readonly path: string; readonly code: string; readonly message: string }[];
+  readonly totalItems: number;
+  readonly totalBytes: number;
+  /** Null: the destination names no quota. */
+  readonly quota: { readonly usedBytes: number; readonly limitBytes: number; readonly fits: boolean } | null;
+  readonly maxItemBytes: number | null;
+  /** Messages above maxItemBytes, when they could be counted. */
+  readonly tooLarge: number | null;
+  /** What is there already, for the confirmation of a replace. */
+  readonly existingItems: number | null;
+  readonly estimate: { readonly seconds: number; readonly basis: string } | null;
+}
+export interface TestResult {
+  readonly ok: boolean;
+  readonly code: string;
+  readonly message: string;
+  readonly action?: string;
+  readonly gives?: readonly ItemKind[];
+  readonly folders: readonly TestFolder[];
+  readonly totals: { readonly folders: number; readonly items: number; readonly bytes: number };
+  readonly plan?: TestPlan;
+  /** With TLS_UNTRUSTED: what the server showed, so that a person may pin it. */
+  readonly certificate?: {
+    readonly fingerprint: string;
+    readonly subject: string;
+    readonly issuer: string;
+    readonly validTo: string;
+  };
+}
+export interface TestView extends TestResult {
+  readonly id: string;
+  readonly state: 'queued' | 'running' | 'done';
+}

@@ -1,0 +1,206 @@
+import type { Digest } from '../mailbox/digest.js';
+import type {
+  DestinationFolder,
+  DestinationFolderId,
+  FolderId,
+  FolderPlan,
+  SourceFolder,
+  SourceFolderId,
+} from '../mailbox/folder.js';
+import type { ItemDescription, ItemKey, ItemMeta, Note, SyncState, ZonedDate } from '../mailbox/item.js';
+
+/** The pair (source account, destination mailbox) that the ledger belongs to. */
+export type LinkId = string & { readonly __brand: 'LinkId' };
+export type IntentId = string & { readonly __brand: 'IntentId' };
+
+/** The right to write into one destination mailbox, for a while. */
+export interface Lease {
+  readonly link: LinkId;
+  /** Rises with every acquire on the destination mailbox; a writer with an older one is refused. */
+  readonly epoch: number;
+  /** False after release, loss, or when less than the safety margin is left on our own monotonic clock. */
+  mayCommit(): boolean;
+  /** Aborted when the lease is lost: stop everything. */
+  readonly lost: AbortSignal;
+  /** Ends it cleanly: the next taker need not wait. */
+  release(): Promise<void>;
+}
+
+/** Thrown by every write when the lease's epoch is no longer the mailbox's. */
+export class LeaseLost extends Error {
+  constructor() {
+    super('another worker holds this mailbox now');
+    this.name = 'LeaseLost';
+  }
+}
+
+/** Whose work a session's counts are added to. */
+export interface SessionScope {
+  readonly job: string;
+  readonly run: string;
+  /** True: items that failed before are offered again by unsettled(). */
+  readonly retryFailed: boolean;
+}
+
+export interface Ledger {
+  /** Waits (bounded by the signal) until the mailbox is free: an expired lease is taken expiry + grace later. */
+  acquire(link: LinkId, holder: string, signal: AbortSignal): Promise<Lease>;
+  open(lease: Lease, scope: SessionScope): LedgerSession;
+}
+
+/** A source folder as the ledger knows it. */
+export interface KnownFolder {
+  readonly id: FolderId;
+  readonly source: SourceFolder;
+  readonly state: SyncState | null;
+  readonly destination: KnownDestinationFolder | null;
+  /** The destination path it was given the first time: the mapping stays, whatever is renamed later. */
+  readonly path: readonly string[] | null;
+}
+export interface KnownDestinationFolder {
+  readonly id: DestinationFolderId;
+  readonly folder: DestinationFolder;
+  /** UIDs below it were there before the link's first write. */
+  readonly firstMark: { readonly epoch: string; readonly mark: string };
+  /** Highest own id + 1, or firstMark: the mark of the next intent. */
+  readonly mark: string;
+}
+export interface FolderMap {
+  readonly folders: readonly KnownFolder[];
+}
+
+/** What an intent says about one item: enough to recognise it at the destination without reading the source again. */
+export interface IntentItem {
+  readonly folder: FolderId;
+  readonly key: ItemKey;
+  /** Bytes that will be sent. */
+  readonly size: number;
+  readonly digest: Digest;
+  readonly headerDigest: Digest;
+  readonly messageId: string | null;
+  readonly date: ZonedDate | null;
+  readonly flags: readonly string[];
+  /** DAV only: the href and UID that were chosen. */
+  readonly href?: string;
+  readonly uid?: string;
+}
+export interface Intent {
+  readonly id: IntentId;
+  readonly folder: DestinationFolderId;
+  /** UIDVALIDITY and lower bound at the time of the intent. */
+  readonly epoch: string;
+  readonly mark: string;
+  readonly items: readonly IntentItem[];
+}
+
+/** How an item ended. Exactly one for each listed key. */
+export type Settled = { readonly folder: FolderId; readonly key: ItemKey } & (
+  | {
+      readonly is: 'copied';
+      readonly id: { readonly epoch: string; readonly id: string } | null;
+      readonly size: number;
+      readonly digest: Digest;
+      readonly flags: readonly string[];
+      readonly date: ZonedDate | null;
+      readonly verified: boolean;
+      readonly etag?: string;
+      readonly notes: readonly Note[];
+    }
+  | {
+      /** It was at the destination before the first run: `existing` claims one item, `merged` shares one. */
+      readonly is: 'existing' | 'merged';
+      readonly id: { readonly epoch: string; readonly id: string };
+      readonly size: number;
+      readonly digest: Digest | null;
+      readonly flags: readonly string[];
+    }
+  | {
+      readonly is: 'skipped' | 'failed';
+      readonly code: string;
+      /** One plain sentence. */
+      readonly message: string;
+      readonly serverText?: string;
+      readonly size: number;
+      readonly date: ZonedDate | null;
+    }
+);
+
+export type BindingState = 'claimed' | 'verified' | 'existing' | 'merged' | 'removed';
+export interface Binding {
+  readonly folder: FolderId;
+  readonly key: ItemKey;
+  readonly state: BindingState;
+  /** Null: merged, or stored where the server told no id and it was not found yet. */
+  readonly id: { readonly epoch: string; readonly id: string } | null;
+  readonly size: number;
+  readonly digest: Digest | null;
+  readonly flags: readonly string[];
+  readonly date: ZonedDate | null;
+}
+
+export interface FolderCounts {
+  readonly found: number;
+  readonly copied: number;
+  readonly alreadyThere: number;
+  readonly skipped: number;
+  readonly failed: number;
+  /** Bytes copied, and bytes listed. */
+  readonly bytes: number;
+  readonly totalBytes: number;
+}
+
+/** Every write checks the lease's epoch in its own transaction, else LeaseLost. Every write may be repeated. */
+export interface LedgerSession {
+  folderMap(): Promise<FolderMap>;
+  /** Adds and updates; returns the map with row ids. Never forgets a folder. */
+  saveFolders(
+    plan: FolderPlan,
+    destinations: readonly { folder: DestinationFolder; mark: { epoch: string; mark: string } }[],
+  ): Promise<FolderMap>;
+  /** The items of the page that have no outcome yet. Items that an earlier job settled count as already there. */
+  unsettled(folder: FolderId, page: readonly ItemMeta[]): Promise<ItemMeta[]>;
+  /** Ends a folder's scan: what was listed, so that found has no remainder. Absolute, may be repeated. */
+  listed(
+    folder: FolderId,
+    counts: { pending: number; pendingBytes: number; settledEarlier: number; bytesEarlier: number },
+  ): Promise<void>;
+  openIntents(folder: DestinationFolderId): Promise<Intent[]>;
+  intend(
+    folder: DestinationFolderId,
+    at: { epoch: string; mark: string },
+    items: readonly IntentItem[],
+  ): Promise<IntentId>;
+  /** A repaired retry: the items' new size and digest, before they are sent again. */
+  amend(id: IntentId, items: readonly IntentItem[]): Promise<void>;
+  /** Idempotent, bulk, one transaction: binds or refuses, adds the counters, removes the intent's items. */
+  settle(id: IntentId | null, outcomes: readonly Settled[]): Promise<void>;
+  /** Bindings that claim an item in the destination folder, by ascending id, across links; windows of 5,000. */
+  claims(folder: DestinationFolderId, epoch: string): AsyncIterable<Binding[]>;
+  /** This link's bindings of one source folder. */
+  bindings(folder: FolderId): AsyncIterable<Binding[]>;
+  /** The final listing's verdict on claims. */
+  verify(
+    folder: DestinationFolderId,
+    verdicts: {
+      verified: readonly Binding[];
+      removed: readonly Binding[];
+      placed: readonly (Binding & { id: { epoch: string; id: string } })[];
+    },
+  ): Promise<void>;
+  /** Void claims whose UIDVALIDITY is gone, and give matching ones their new id. */
+  rebind(
+    folder: DestinationFolderId,
+    epoch: string,
+    moved: readonly { binding: Binding; id: { epoch: string; id: string } }[],
+  ): Promise<void>;
+  /** Adds subject, sender and date to refusals that lack them. */
+  describe(folder: FolderId, items: readonly ItemDescription[]): Promise<void>;
+  /** Refusals of this job that lack a description, at most `limit`. */
+  undescribed(limit: number): Promise<{ folder: FolderId; key: ItemKey }[]>;
+  /** Something about the job or a folder that the report must say (a changed date, a mapped name, a surplus). */
+  remark(folder: FolderId | null, notes: readonly Note[]): Promise<void>;
+  /** Only after all earlier items are settled. */
+  checkpoint(folder: FolderId, next: SyncState): Promise<void>;
+  counts(): Promise<ReadonlyMap<FolderId, FolderCounts>>;
+}
+export type { SourceFolderId };

@@ -1,0 +1,132 @@
+import { createHash, type Hash } from 'node:crypto';
+
+/** Lower-case hex SHA-256. */
+export type Digest = string & { readonly __brand: 'Digest' };
+
+export interface Digested {
+  /** Bytes as they came. */
+  readonly size: number;
+  /** Of the whole item in its normalised form: the identity used to recognise it at the destination. */
+  readonly digest: Digest;
+  /** Of the normalised header block alone. */
+  readonly headerDigest: Digest;
+  /** Without angle brackets' surroundings trimmed; null when there is none. */
+  readonly messageId: string | null;
+}
+
+/** Header bytes kept to find Message-ID in; a longer header block is digested all the same. */
+const HEADER_KEPT = 64 * 1024;
+const CR = 0x0d;
+const LF = 0x0a;
+const NUL = 0x00;
+const QUESTION = 0x3f;
+/** What Dovecot stores in place of NUL. */
+const STORED_NUL = 0x80;
+
+/**
+ * Digests an RFC 5322 message in a form that survives what servers do to one they store: line ends become CRLF,
+ * a final line end is added, lone CRs are dropped, NUL is stored as 0x80, header lines are folded anew and 8-bit
+ * header bytes are replaced. So: every CR and all trailing LFs are left out, NUL counts as 0x80, and in the header
+ * block blanks and folds are left out and a run of 8-bit bytes counts as one question mark.
+ */
+export class MessageDigester {
+  private readonly whole: Hash = createHash('sha256');
+  private readonly header: Hash = createHash('sha256');
+  private kept: Buffer[] = [];
+  private keptBytes = 0;
+  private size = 0;
+  private inHeader = true;
+  /** LFs seen and not yet hashed: dropped if nothing follows. */
+  private pendingLf = 0;
+  private lastWas8Bit = false;
+
+  update(chunk: Uint8Array): void {
+    this.size += chunk.length;
+    let at = 0;
+    if (this.inHeader) at = this.updateHeader(chunk);
+    if (at < chunk.length) this.updateBody(chunk, at);
+  }
+
+  private updateHeader(chunk: Uint8Array): number {
+    const out = Buffer.allocUnsafe(chunk.length * 2 + this.pendingLf + 2);
+    let n = 0;
+    let i = 0;
+    for (; i < chunk.length; i++) {
+      const byte = chunk[i]!;
+      if (byte === CR) continue;
+      if (byte === LF) {
+        this.pendingLf++;
+        if (this.pendingLf === 2) {
+          this.inHeader = false;
+          i++;
+          break;
+        }
+        continue;
+      }
+      const blank = byte === 0x20 || byte === 0x09;
+      if (this.pendingLf > 0) {
+        // A line that starts with a blank continues the one before it (RFC 5322 section 2.2.3).
+        if (!blank) out[n++] = LF;
+        this.pendingLf = 0;
+        this.lastWas8Bit = false;
+      }
+      if (blank) continue;
+      if (byte >= 0x80 || byte === NUL) {
+        if (!this.lastWas8Bit) out[n++] = QUESTION;
+        this.lastWas8Bit = true;
+      } else {
+        out[n++] = byte;
+        this.lastWas8Bit = false;
+      }
+    }
+    const used = out.subarray(0, n);
+    this.header.update(used);
+    this.whole.update(used);
+    if (this.keptBytes < HEADER_KEPT) {
+      const part = Buffer.from(chunk.subarray(0, Math.min(i, HEADER_KEPT - this.keptBytes)));
+      this.kept.push(part);
+      this.keptBytes += part.length;
+    }
+    return i;
+  }
+
+  private updateBody(chunk: Uint8Array, from: number): void {
+    const out = Buffer.allocUnsafe(chunk.length - from + this.pendingLf);
+    let n = 0;
+    for (let i = from; i < chunk.length; i++) {
+      const byte = chunk[i]!;
+      if (byte === CR) continue;
+      if (byte === LF) {
+        this.pendingLf++;
+        continue;
+      }
+      while (this.pendingLf > 0) {
+        out[n++] = LF;
+        this.pendingLf--;
+      }
+      out[n++] = byte === NUL ? STORED_NUL : byte;
+    }
+    this.whole.update(out.subarray(0, n));
+  }
+
+  end(): Digested {
+    return {
+      size: this.size,
+      digest: this.whole.digest('hex') as Digest,
+      headerDigest: this.header.digest('hex') as Digest,
+      messageId: findMessageId(Buffer.concat(this.kept).toString('latin1')),
+    };
+  }
+}
+
+export function digestMessage(bytes: Uint8Array): Digested {
+  const digester = new MessageDigester();
+  digester.update(bytes);
+  return digester.end();
+}
+
+function findMessageId(header: string): string | null {
+  const match = /(?:^|\n)message-id[ \t]*:[ \t]*(?:\r?\n[ \t]+)?([^\r\n]+)/i.exec(header);
+  const id = match?.[1]?.trim();
+  return id ? id.slice(0, 998) : null;
+}

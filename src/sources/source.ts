@@ -1,0 +1,38 @@
+import type { SourceFolder } from '../mailbox/folder.js';
+import type { ItemDescription, ItemRef, ReadOutcome, ScanPage, Staging, SyncState } from '../mailbox/item.js';
+import type { ItemKind } from '../mailbox/kinds.js';
+
+/** Whose mailbox this is: the same for every job on it. */
+export interface SourceAccount {
+  /** 'imap', 'ews', ... */
+  readonly kind: string;
+  /** Lower-case hex SHA-256 of what names the account at its server (host and user name). Holds no secret. */
+  readonly stableId: string;
+}
+
+export interface SourceFacts {
+  readonly gives: readonly ItemKind[];
+  /** Connections that may be open at once, all workers together. */
+  readonly maxConnections: number;
+  /** Names of quirks that were recognised, for the log. */
+  readonly quirks: readonly string[];
+}
+
+/** ScanPage.items is never longer than this. */
+export const MAX_SCAN_PAGE = 5_000;
+
+/** The read side. Nothing in it may change anything at the old provider, \Seen included. */
+export interface Source {
+  readonly account: SourceAccount;
+  /** Connects and signs in. @throws TransferError with side 'source'. */
+  connect(signal: AbortSignal): Promise<SourceFacts>;
+  /** Never empty: a listing that shows nothing is a TransferError. */
+  listFolders(signal: AbortSignal): Promise<SourceFolder[]>;
+  /** Metadata of one folder, oldest first. `since` is the state of an earlier scan; null lists everything. */
+  scan(folder: SourceFolder, since: SyncState | null, signal: AbortSignal): AsyncIterable<ScanPage>;
+  /** Bodies, in any order; one outcome for each ref. Every staged body belongs to the caller, who releases it. */
+  read(folder: SourceFolder, refs: readonly ItemRef[], stage: Staging, signal: AbortSignal): AsyncIterable<ReadOutcome>;
+  /** Subject, sender and date of items that will be named in the report. Refs that are gone are left out. */
+  describe(folder: SourceFolder, refs: readonly ItemRef[], signal: AbortSignal): AsyncIterable<ItemDescription>;
+  close(): Promise<void>;
+}
