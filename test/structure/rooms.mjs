@@ -1,0 +1,94 @@
+/**
+ * Who may import whom: the house, as data. A room may import itself and what stands here, nothing else of ours.
+ * `types` are rooms of which only types may be imported. A room that is not named here fails the check.
+ */
+export const ROOMS = {
+  mailbox: {},
+  protocols: { may: ['mailbox'] },
+  sources: { may: ['mailbox', 'protocols'] },
+  destinations: { may: ['mailbox', 'protocols'] },
+  database: {},
+  ledger: { may: ['mailbox'] },
+  transfer: { may: ['mailbox'], types: ['sources', 'destinations', 'ledger'] },
+  providers: { may: ['mailbox'] },
+  panel: { may: ['mailbox'] },
+  credentials: {},
+  queue: {},
+  jobs: { may: ['mailbox', 'panel', 'credentials/seal', 'credentials/keyring', 'queue'] },
+  batches: { may: ['mailbox', 'jobs', 'panel', 'credentials/seal', 'credentials/keyring'] },
+  progress: { may: ['mailbox', 'jobs'], types: ['transfer'] },
+  reports: { may: ['mailbox', 'jobs', 'ledger', 'progress'] },
+  worker: {
+    may: [
+      'mailbox',
+      'protocols',
+      'sources',
+      'destinations',
+      'database',
+      'ledger',
+      'transfer',
+      'providers',
+      'panel',
+      'credentials',
+      'queue',
+      'jobs',
+      'batches',
+      'progress',
+      'reports',
+    ],
+  },
+  web: {
+    may: [
+      'mailbox',
+      'panel',
+      'credentials/seal',
+      'credentials/keyring',
+      'jobs',
+      'batches',
+      'progress',
+      'reports',
+      'providers',
+      'queue',
+    ],
+  },
+  // The standalone host stands outside: it sees what any panel sees (the plugin's front door) and the shared words.
+  standalone: { may: ['mailbox', 'panel', 'jobs', 'database'] },
+};
+
+/** Files directly in src/: what they may import. `*` is every room but those in `not`. */
+export const FRONT_DOOR = {
+  'index.ts': [
+    'migration.plugin.ts',
+    'migration-worker.module.ts',
+    'plugin-options.ts',
+    'plugin-manifest.ts',
+    'panel',
+    'mailbox',
+  ],
+  'main.ts': ['migration.plugin.ts', 'plugin-options.ts', 'standalone', 'database'],
+  'worker.ts': ['migration-worker.module.ts', 'plugin-options.ts', 'standalone', 'database'],
+  'cli.ts': ['standalone', 'database', 'plugin-options.ts', 'panel', 'credentials', 'queue'],
+  'migration.plugin.ts': [
+    'plugin-options.ts',
+    'plugin-manifest.ts',
+    'web',
+    'jobs',
+    'progress',
+    'reports',
+    'queue',
+    'panel',
+    'database',
+  ],
+  'migration-worker.module.ts': [
+    'plugin-options.ts',
+    'plugin-manifest.ts',
+    'worker',
+    'jobs',
+    'progress',
+    'queue',
+    'panel',
+    'database',
+  ],
+  'plugin-options.ts': ['panel'],
+  'plugin-manifest.ts': ['panel'],
+};
