@@ -1,0 +1,53 @@
+import type { Draft } from '../../jobs/contract.js';
+
+/** The six steps in their order; each is a page at {base}/new/:id/<step>. */
+export const STEPS = ['type', 'existing', 'items', 'connection', 'test', 'review'] as const;
+export type Step = (typeof STEPS)[number];
+
+/** What of the remembered form decides about the way. */
+interface Gone {
+  readonly provider: string;
+  readonly done: readonly Step[];
+}
+
+export interface StepView {
+  readonly id: Step;
+  readonly number: number;
+  readonly current: boolean;
+  readonly done: boolean;
+  /** Null: not reachable yet. */
+  readonly href: string | null;
+}
+
+/** The first step that must be finished before `step` may be opened; null when it may. */
+export function blockedBy(step: Step, draft: Draft, form: Gone): Step | null {
+  const at = STEPS.indexOf(step);
+  if (at > STEPS.indexOf('type') && !form.provider) return 'type';
+  if (at > STEPS.indexOf('connection') && !isConnectable(draft, form)) return 'connection';
+  if (at > STEPS.indexOf('test') && draft.passedAt === null) return 'test';
+  return null;
+}
+
+/** Whether there is a server, a user name and a sealed password to test with. */
+function isConnectable(draft: Draft, form: Gone): boolean {
+  return draft.hasSecret && form.done.includes('connection') && draft.job.source.host !== '';
+}
+
+export function nextStep(step: Step): Step {
+  return STEPS[Math.min(STEPS.indexOf(step) + 1, STEPS.length - 1)]!;
+}
+
+/** Null before the first step. */
+export function previousStep(step: Step): Step | null {
+  return STEPS[STEPS.indexOf(step) - 1] ?? null;
+}
+
+export function stepViews(current: Step, base: string, draft: Draft, form: Gone): StepView[] {
+  return STEPS.map((id, index) => ({
+    id,
+    number: index + 1,
+    current: id === current,
+    done: id === 'test' ? draft.passedAt !== null : form.done.includes(id),
+    href: id !== current && blockedBy(id, draft, form) === null ? `${base}/${id}` : null,
+  }));
+}
