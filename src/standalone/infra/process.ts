@@ -1,0 +1,112 @@
+import { readFileSync, readlinkSync } from 'node:fs';
+import { createServer } from 'node:net';
+
+/** How long a server of ours may take to come up or to go away before we give up (ms). */
+export const START_DEADLINE_MS = 30_000;
+export const STOP_DEADLINE_MS = 15_000;
+const POLL_MS = 20;
+
+/** A server we started or found running. `stop` may be called twice and ends the process even when it hangs. */
+export interface RunningServer {
+  readonly pid: number;
+  /** True: it was already running, left by an earlier process of ours. */
+  readonly adopted: boolean;
+  stop(): Promise<void>;
+  /** SIGKILL, for fault tests. Resolves when the process is gone; the data stay. */
+  kill(): Promise<void>;
+}
+
+export const sleep = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms));
+
+/** Whether the process exists. A zombie counts as gone: in a container nobody may reap a process we adopted. */
+export function alive(pid: number): boolean {
+  if (!Number.isInteger(pid) || pid <= 1) return false;
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false;
+  }
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    return stat.charAt(stat.lastIndexOf(')') + 2) !== 'Z';
+  } catch {
+    return true;
+  }
+}
+
+/** The process's command line, words separated by spaces; '' when it cannot be read. */
+export function commandLine(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
+  } catch {
+    return '';
+  }
+}
+
+/** The folder the process works in; '' when it cannot be read. */
+export function workingFolder(pid: number): string {
+  try {
+    return readlinkSync(`/proc/${pid}/cwd`);
+  } catch {
+    return '';
+  }
+}
+
+/** First number of a pid file; 0: no file, or nothing in it. */
+export function readPid(file: string): number {
+  try {
+    return Number.parseInt(readFileSync(file, 'utf8'), 10) || 0;
+  } catch {
+    return 0;
+  }
+}
+
+/**
+ * Asks until `ready` answers true.
+ * @throws Error with `what` when the deadline passes, or what `ready` threw last.
+ */
+export async function waitUntil(
+  ready: () => boolean | Promise<boolean>,
+  what: string,
+  deadlineMs: number = START_DEADLINE_MS,
+): Promise<void> {
+  const end = Date.now() + deadlineMs;
+  for (;;) {
+    if (await ready()) return;
+    if (Date.now() > end) throw new Error(`${what} (waited ${Math.round(deadlineMs / 1000)} s)`);
+    await sleep(POLL_MS);
+  }
+}
+
+/** Sends `signal`, waits, and ends with SIGKILL when the process does not go. */
+export async function endProcess(pid: number, signal: NodeJS.Signals, deadlineMs = STOP_DEADLINE_MS): Promise<void> {
+  if (!alive(pid)) return;
+  trySignal(pid, signal);
+  try {
+    await waitUntil(() => !alive(pid), `process ${pid} does not end`, deadlineMs);
+  } catch {
+    trySignal(pid, 'SIGKILL');
+    await waitUntil(() => !alive(pid), `process ${pid} does not end even by SIGKILL`, deadlineMs);
+  }
+}
+
+function trySignal(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
+
+/** A TCP port of this machine that nobody listens on at this moment. */
+export function freePort(host = '127.0.0.1'): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, host, () => {
+      const address = server.address();
+      const port = typeof address === 'object' && address ? address.port : 0;
+      server.close(() => resolve(port));
+    });
+  });
+}
