@@ -119,6 +119,8 @@ export interface JobView {
 /** What a connection test found. */
 export interface TestFolder {
   readonly path: string;
+  /** The same, one entry a level: what JobFilters.excludeFolders takes. `path` must not be split again. */
+  readonly levels?: readonly string[];
   readonly kind: ItemKind;
   readonly role?: string;
   readonly items: number | null;
