@@ -159,7 +159,13 @@ export interface LedgerSession {
   ): Promise<FolderMap>;
   /** The items of the page that have no outcome yet. Items that an earlier job settled count as already there. */
   unsettled(folder: FolderId, page: readonly ItemMeta[]): Promise<ItemMeta[]>;
-  /** Ends a folder's scan: what was listed, so that found has no remainder. Absolute, may be repeated. */
+  /** How many items of the page an earlier job of this link settled, and their bytes: for listed(). */
+  earlier(folder: FolderId, page: readonly ItemMeta[]): Promise<{ items: number; bytes: number }>;
+  /**
+   * What a scan has shown so far, so that found has no remainder: found = what this job settled in the folder +
+   * `pending` (listed and not settled at this moment) + `settledEarlier`. Absolute, may be repeated: the engine
+   * calls it for every page before it copies it, and at the end with pending 0.
+   */
   listed(
     folder: FolderId,
     counts: { pending: number; pendingBytes: number; settledEarlier: number; bytesEarlier: number },
@@ -172,12 +178,25 @@ export interface LedgerSession {
   ): Promise<IntentId>;
   /** A repaired retry: the items' new size and digest, before they are sent again. */
   amend(id: IntentId, items: readonly IntentItem[]): Promise<void>;
-  /** Idempotent, bulk, one transaction: binds or refuses, adds the counters, removes the intent's items. */
+  /** After a look: what is left of the intent was not stored. The intent goes, its items are unsettled again. */
+  dissolve(id: IntentId): Promise<void>;
+  /**
+   * Idempotent, bulk, one transaction: binds or refuses, adds the counters, removes the items from every open intent.
+   * A refusal that is settled again as copied gives way; a binding stays as it is.
+   */
   settle(id: IntentId | null, outcomes: readonly Settled[]): Promise<void>;
   /** Bindings that claim an item in the destination folder, by ascending id, across links; windows of 5,000. */
   claims(folder: DestinationFolderId, epoch: string): AsyncIterable<Binding[]>;
   /** This link's bindings of one source folder. */
   bindings(folder: FolderId): AsyncIterable<Binding[]>;
+  /** This link's bindings of these keys, in any order; keys without one are left out. */
+  bound(folder: FolderId, keys: readonly ItemKey[]): Promise<Binding[]>;
+  /** The source gave items new keys (UIDVALIDITY): their bindings move along. */
+  rekey(folder: FolderId, moved: readonly { from: ItemKey; to: ItemKey }[]): Promise<void>;
+  /** Flags that were written at the destination later on: what the next delta compares with. */
+  reflag(folder: FolderId, changes: readonly { key: ItemKey; flags: readonly string[] }[]): Promise<void>;
+  /** Bindings that a look proved empty go, the counters go down, the items are unsettled again. */
+  unbind(bindings: readonly Binding[]): Promise<void>;
   /** The final listing's verdict on claims. */
   verify(
     folder: DestinationFolderId,

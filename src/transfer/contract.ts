@@ -66,6 +66,8 @@ export interface TransferParts {
   /** Called at every numbered step; throwing there is a crash. */
   readonly step?: (step: Step) => void | Promise<void>;
   readonly now?: () => Date;
+  /** Waits; for back-off and for late landings. Resolves early when the signal aborts. */
+  readonly delay?: (ms: number, signal: AbortSignal) => Promise<void>;
 }
 
 /** Why a run stopped before the end, given as the abort signal's reason. */
