@@ -57,7 +57,9 @@ export class ExampleHost implements HostPanel {
   }
 
   async listMailboxes(who: Principal, domain: string, page: Page): Promise<Paged<Mailbox>> {
-    const items = who.mailboxes.filter((address) => address.endsWith(`@${domain}`)).map((address) => this.mailbox(address));
+    const items = who.mailboxes
+      .filter((address) => address.endsWith(`@${domain}`))
+      .map((address) => this.mailbox(address));
     return { items: items.slice((page.page - 1) * page.perPage, page.page * page.perPage), total: items.length };
   }
 

@@ -9,9 +9,9 @@ import {
   Module,
   Param,
   ParseIntPipe,
+  type PipeTransform,
   Post,
   Render,
-  ValidationPipe,
 } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
@@ -35,6 +35,14 @@ export class PanelNote {
 export class PanelGuard implements CanActivate {
   canActivate(context: ExecutionContext): boolean {
     return /panel-user=/.test(context.switchToHttp().getRequest<Request>().headers.cookie ?? '');
+  }
+}
+
+/** The panel's own pipe over every handler's input. */
+@Injectable()
+export class TrimPipe implements PipeTransform {
+  transform(value: unknown): unknown {
+    return typeof value === 'string' ? value.trim() : value;
   }
 }
 
@@ -89,10 +97,13 @@ export class PanelModule {
 export function furnish(app: NestExpressApplication): NestExpressApplication {
   app.engine('panel', (file: string, model: object, done: (error: Error | null, html?: string) => void) => {
     const { title, items } = model as { title: string; items: string[] };
-    done(null, `<!-- ${file.split('/').pop()} --><h1>${encodeURIComponent(title)}</h1>${items.map((item) => `<p>${item}</p>`).join('')}`);
+    done(
+      null,
+      `<!-- ${file.split('/').pop()} --><h1>${encodeURIComponent(title)}</h1>${items.map((item) => `<p>${item}</p>`).join('')}`,
+    );
   });
   app.setBaseViewsDir(new URL('./views', import.meta.url).pathname);
   app.setViewEngine('panel');
-  app.useGlobalPipes(new ValidationPipe({ whitelist: true, transform: true }));
+  app.useGlobalPipes(new TrimPipe());
   return app;
 }
