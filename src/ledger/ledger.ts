@@ -38,7 +38,10 @@ export class LeaseLost extends Error {
 export interface SessionScope {
   readonly job: string;
   readonly run: string;
-  /** True: items that failed before are offered again by unsettled(). */
+  /**
+   * True: items that failed before are offered again by unsettled(). They must be listed for that: a scan since
+   * a checkpoint does not show them.
+   */
   readonly retryFailed: boolean;
 }
 
@@ -67,6 +70,29 @@ export interface KnownDestinationFolder {
 }
 export interface FolderMap {
   readonly folders: readonly KnownFolder[];
+}
+
+/** What the ledger knows about a page of a scan. */
+export interface Sifted {
+  /**
+   * To be worked on: without an outcome in this job; or failed before, in a session with retryFailed; or skipped
+   * by a filter or size limit (isFilterCode), which is decided anew in every session.
+   */
+  readonly items: ItemMeta[];
+  /** How many of the page an earlier job on the link settled, and their bytes: added up over a scan for listed(). */
+  readonly settledEarlier: number;
+  readonly bytesEarlier: number;
+}
+
+/** Codes of skips that other settings or another destination limit would undo. */
+export function isFilterCode(code: string): boolean {
+  return code.startsWith('FILTERED_') || code === 'TOO_LARGE' || code === 'MESSAGE_TOO_LARGE';
+}
+
+/** Names one item of the link. */
+export interface ItemPlace {
+  readonly folder: FolderId;
+  readonly key: ItemKey;
 }
 
 /** What an intent says about one item: enough to recognise it at the destination without reading the source again. */
@@ -149,28 +175,42 @@ export interface FolderCounts {
   readonly totalBytes: number;
 }
 
-/** Every write checks the lease's epoch in its own transaction, else LeaseLost. Every write may be repeated. */
+/**
+ * Every write checks the lease's epoch in its own transaction, else LeaseLost. Every write may be repeated.
+ *
+ * Counts are per job and folder: found = copied + alreadyThere + skipped + failed + pending, where pending is what
+ * unsettled() offered in this session and what has no outcome yet.
+ */
 export interface LedgerSession {
   folderMap(): Promise<FolderMap>;
-  /** Adds and updates; returns the map with row ids. Never forgets a folder. */
+  /**
+   * Adds and updates; returns the map with row ids. Never forgets a folder. A known destination folder is found by
+   * `follows`, its object id, or its name; its epoch and marks stay as they are: only rebind() moves them, so a
+   * changed UIDVALIDITY is still seen after a crash.
+   * @param renamed source folders that have another id now: their rows are kept under the new one.
+   */
   saveFolders(
     plan: FolderPlan,
-    destinations: readonly { folder: DestinationFolder; mark: { epoch: string; mark: string } }[],
+    destinations: readonly {
+      folder: DestinationFolder;
+      mark: { epoch: string; mark: string };
+      follows?: DestinationFolderId;
+    }[],
+    renamed?: readonly { folder: FolderId; source: SourceFolderId }[],
   ): Promise<FolderMap>;
-  /** The items of the page that have no outcome yet. Items that an earlier job settled count as already there. */
-  unsettled(folder: FolderId, page: readonly ItemMeta[]): Promise<ItemMeta[]>;
-  /** How many items of the page an earlier job of this link settled, and their bytes: for listed(). */
-  earlier(folder: FolderId, page: readonly ItemMeta[]): Promise<{ items: number; bytes: number }>;
   /**
-   * What a scan has shown so far, so that found has no remainder: found = what this job settled in the folder +
-   * `pending` (listed and not settled at this moment) + `settledEarlier`. Absolute, may be repeated: the engine
-   * calls it for every page before it copies it, and at the end with pending 0.
+   * The items of the page to work on. Items that an earlier job settled count as already there. In a folder with
+   * keyScope 'account' a key is settled when it is in any such folder of the link.
    */
-  listed(
-    folder: FolderId,
-    counts: { pending: number; pendingBytes: number; settledEarlier: number; bytesEarlier: number },
-  ): Promise<void>;
+  unsettled(folder: FolderId, page: readonly ItemMeta[]): Promise<Sifted>;
+  /** Ends a folder's scan, so that found has no remainder. What the scan's unsettled() answers add up to. */
+  listed(folder: FolderId, earlier: { settledEarlier: number; bytesEarlier: number }): Promise<void>;
+  /** Of every link on the mailbox, oldest first. */
   openIntents(folder: DestinationFolderId): Promise<Intent[]>;
+  /**
+   * A key has one open intent at most: intending it again takes it out of the old one, and the new one keeps the
+   * lower mark of the two.
+   */
   intend(
     folder: DestinationFolderId,
     at: { epoch: string; mark: string },
@@ -178,35 +218,39 @@ export interface LedgerSession {
   ): Promise<IntentId>;
   /** A repaired retry: the items' new size and digest, before they are sent again. */
   amend(id: IntentId, items: readonly IntentItem[]): Promise<void>;
-  /** After a look: what is left of the intent was not stored. The intent goes, its items are unsettled again. */
-  dissolve(id: IntentId): Promise<void>;
   /**
-   * Idempotent, bulk, one transaction: binds or refuses, adds the counters, removes the items from every open intent.
-   * A refusal that is settled again as copied gives way; a binding stays as it is.
+   * Idempotent, bulk, one transaction: binds or refuses, adds the counters and the notes, removes the items from
+   * their intent. What is bound stays bound: a later refusal of it is ignored. `copied` of an item that is only
+   * claimed moves the claim to the new id.
+   *
+   * Where another binding claims the same destination item: `copied` is bound without an id (to be placed by the
+   * final listing), `existing` is not bound.
+   * Items of another link (their intents are in openIntents) are bound without counts; their refusals are ignored.
+   * @returns the `existing` items that were not bound: they have no outcome and are still to be copied.
    */
-  settle(id: IntentId | null, outcomes: readonly Settled[]): Promise<void>;
+  settle(id: IntentId | null, outcomes: readonly Settled[]): Promise<readonly ItemPlace[]>;
   /** Bindings that claim an item in the destination folder, by ascending id, across links; windows of 5,000. */
   claims(folder: DestinationFolderId, epoch: string): AsyncIterable<Binding[]>;
-  /** This link's bindings of one source folder. */
+  /** This link's bindings of one source folder; windows of 5,000. */
   bindings(folder: FolderId): AsyncIterable<Binding[]>;
-  /** This link's bindings of these keys, in any order; keys without one are left out. */
-  bound(folder: FolderId, keys: readonly ItemKey[]): Promise<Binding[]>;
-  /** The source gave items new keys (UIDVALIDITY): their bindings move along. */
-  rekey(folder: FolderId, moved: readonly { from: ItemKey; to: ItemKey }[]): Promise<void>;
-  /** Flags that were written at the destination later on: what the next delta compares with. */
-  reflag(folder: FolderId, changes: readonly { key: ItemKey; flags: readonly string[] }[]): Promise<void>;
-  /** Bindings that a look proved empty go, the counters go down, the items are unsettled again. */
-  unbind(bindings: readonly Binding[]): Promise<void>;
-  /** The final listing's verdict on claims. */
+  /**
+   * The final listing's verdict on claims. A verdict on an id that the binding has no longer is ignored.
+   * `placed` gives an id to bindings that have none; `missing` takes claims back that were never seen and that a
+   * look did not find: they have no outcome again and unsettled() offers them.
+   */
   verify(
     folder: DestinationFolderId,
     verdicts: {
       verified: readonly Binding[];
       removed: readonly Binding[];
       placed: readonly (Binding & { id: { epoch: string; id: string } })[];
+      missing?: readonly Binding[];
     },
   ): Promise<void>;
-  /** Void claims whose UIDVALIDITY is gone, and give matching ones their new id. */
+  /**
+   * The folder has a new epoch. All in one call: what matches gets its new id; of the rest, verified and existing
+   * items become `removed`, claimed ones lose their id. The folder's epoch and marks become those of the new epoch.
+   */
   rebind(
     folder: DestinationFolderId,
     epoch: string,
@@ -215,8 +259,8 @@ export interface LedgerSession {
   /** Adds subject, sender and date to refusals that lack them. */
   describe(folder: FolderId, items: readonly ItemDescription[]): Promise<void>;
   /** Refusals of this job that lack a description, at most `limit`. */
-  undescribed(limit: number): Promise<{ folder: FolderId; key: ItemKey }[]>;
-  /** Something about the job or a folder that the report must say (a changed date, a mapped name, a surplus). */
+  undescribed(limit: number): Promise<ItemPlace[]>;
+  /** Something about the job or a folder that the report must say (a changed date, a mapped name, a surplus). Adds up. */
   remark(folder: FolderId | null, notes: readonly Note[]): Promise<void>;
   /** Only after all earlier items are settled. */
   checkpoint(folder: FolderId, next: SyncState): Promise<void>;
