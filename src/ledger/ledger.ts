@@ -72,24 +72,12 @@ export interface FolderMap {
   readonly folders: readonly KnownFolder[];
 }
 
-/** What the ledger knows about a page of a scan. */
-export interface Sifted {
-  /**
-   * To be worked on: without an outcome in this job; or failed before, in a session with retryFailed; or skipped
-   * by a filter or size limit (isFilterCode), which is decided anew in every session.
-   */
-  readonly items: ItemMeta[];
-  /** How many of the page an earlier job on the link settled, and their bytes: added up over a scan for listed(). */
-  readonly settledEarlier: number;
-  readonly bytesEarlier: number;
-}
-
 /** Codes of skips that other settings or another destination limit would undo. */
 export function isFilterCode(code: string): boolean {
   return code.startsWith('FILTERED_') || code === 'TOO_LARGE' || code === 'MESSAGE_TOO_LARGE';
 }
 
-/** Names one item of the link. */
+/** Names one item of the ledger. */
 export interface ItemPlace {
   readonly folder: FolderId;
   readonly key: ItemKey;
@@ -175,12 +163,7 @@ export interface FolderCounts {
   readonly totalBytes: number;
 }
 
-/**
- * Every write checks the lease's epoch in its own transaction, else LeaseLost. Every write may be repeated.
- *
- * Counts are per job and folder: found = copied + alreadyThere + skipped + failed + pending, where pending is what
- * unsettled() offered in this session and what has no outcome yet.
- */
+/** Every write checks the lease's epoch in its own transaction, else LeaseLost. Every write may be repeated. */
 export interface LedgerSession {
   folderMap(): Promise<FolderMap>;
   /**
@@ -199,12 +182,25 @@ export interface LedgerSession {
     renamed?: readonly { folder: FolderId; source: SourceFolderId }[],
   ): Promise<FolderMap>;
   /**
-   * The items of the page to work on. Items that an earlier job settled count as already there. In a folder with
-   * keyScope 'account' a key is settled when it is in any such folder of the link.
+   * The items of the page to work on: without an outcome; or failed before, in a session with retryFailed; or
+   * skipped by a filter or size limit (isFilterCode), which is decided anew whenever they are listed. Items that an
+   * earlier job settled count as already there. In a folder with keyScope 'account' a key is settled when any such
+   * folder of the link has it.
    */
-  unsettled(folder: FolderId, page: readonly ItemMeta[]): Promise<Sifted>;
-  /** Ends a folder's scan, so that found has no remainder. What the scan's unsettled() answers add up to. */
-  listed(folder: FolderId, earlier: { settledEarlier: number; bytesEarlier: number }): Promise<void>;
+  unsettled(folder: FolderId, page: readonly ItemMeta[]): Promise<ItemMeta[]>;
+  /** How many items of the page an earlier job of this link settled, and their bytes: for listed(). */
+  earlier(folder: FolderId, page: readonly ItemMeta[]): Promise<{ items: number; bytes: number }>;
+  /**
+   * What a scan has shown so far, so that found has no remainder: found = what this job settled in the folder +
+   * `pending` (listed and not settled at this moment) + `settledEarlier`. Absolute, may be repeated: the engine
+   * calls it for every page before it copies it, and at the end with pending 0. Refusals that were offered again
+   * may be part of `pending`: they are not counted twice. What was once listed as settled earlier stays counted,
+   * though a later scan since a checkpoint does not list it.
+   */
+  listed(
+    folder: FolderId,
+    counts: { pending: number; pendingBytes: number; settledEarlier: number; bytesEarlier: number },
+  ): Promise<void>;
   /** Of every link on the mailbox, oldest first. */
   openIntents(folder: DestinationFolderId): Promise<Intent[]>;
   /**
@@ -218,14 +214,16 @@ export interface LedgerSession {
   ): Promise<IntentId>;
   /** A repaired retry: the items' new size and digest, before they are sent again. */
   amend(id: IntentId, items: readonly IntentItem[]): Promise<void>;
+  /** After a look: what is left of the intent was not stored. The intent goes, its items are unsettled again. */
+  dissolve(id: IntentId): Promise<void>;
   /**
    * Idempotent, bulk, one transaction: binds or refuses, adds the counters and the notes, removes the items from
-   * their intent. What is bound stays bound: a later refusal of it is ignored. `copied` of an item that is only
-   * claimed moves the claim to the new id.
+   * every open intent. A refusal that is settled again as copied gives way. A binding stays as it is, but for one:
+   * `copied` with an id moves a claim that was never verified.
    *
    * Where another binding claims the same destination item: `copied` is bound without an id (to be placed by the
-   * final listing), `existing` is not bound.
-   * Items of another link (their intents are in openIntents) are bound without counts; their refusals are ignored.
+   * final listing), `existing` is not bound. Items of another link (their intents are in openIntents) are bound
+   * without counts; refusals of them are ignored.
    * @returns the `existing` items that were not bound: they have no outcome and are still to be copied.
    */
   settle(id: IntentId | null, outcomes: readonly Settled[]): Promise<readonly ItemPlace[]>;
@@ -233,10 +231,17 @@ export interface LedgerSession {
   claims(folder: DestinationFolderId, epoch: string): AsyncIterable<Binding[]>;
   /** This link's bindings of one source folder; windows of 5,000. */
   bindings(folder: FolderId): AsyncIterable<Binding[]>;
+  /** This link's bindings of these keys, in any order; keys without one are left out. */
+  bound(folder: FolderId, keys: readonly ItemKey[]): Promise<Binding[]>;
+  /** The source gave items new keys (UIDVALIDITY): their bindings move along. */
+  rekey(folder: FolderId, moved: readonly { from: ItemKey; to: ItemKey }[]): Promise<void>;
+  /** Flags that were written at the destination later on: what the next delta compares with. */
+  reflag(folder: FolderId, changes: readonly { key: ItemKey; flags: readonly string[] }[]): Promise<void>;
+  /** Bindings that a look proved empty go, the counters go down, the items are unsettled again. */
+  unbind(bindings: readonly Binding[]): Promise<void>;
   /**
-   * The final listing's verdict on claims. A verdict on an id that the binding has no longer is ignored.
-   * `placed` gives an id to bindings that have none; `missing` takes claims back that were never seen and that a
-   * look did not find: they have no outcome again and unsettled() offers them.
+   * The final listing's verdict on claims. A verdict on an id that the binding no longer has is ignored; `placed`
+   * gives an id to bindings without one.
    */
   verify(
     folder: DestinationFolderId,
@@ -244,7 +249,6 @@ export interface LedgerSession {
       verified: readonly Binding[];
       removed: readonly Binding[];
       placed: readonly (Binding & { id: { epoch: string; id: string } })[];
-      missing?: readonly Binding[];
     },
   ): Promise<void>;
   /**
