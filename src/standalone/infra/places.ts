@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { accessSync, chmodSync, chownSync, constants, mkdirSync } from 'node:fs';
+import { accessSync, chmodSync, chownSync, constants, mkdirSync, statSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -13,8 +13,10 @@ export interface Owner {
 
 /** Where root puts what another user must reach, when our own folders are closed to him (e.g. a clone in /root). */
 const SYSTEM_DIR = '/var/lib/mailferry';
+/** PostgreSQL, and Dovecot where it was not installed, run as this one when we are root. */
+export const SYSTEM_USER = 'mailferry';
 /** Longest path of a unix socket: sun_path holds 108 bytes with its NUL; servers append suffixes of their own. */
-const SOCKET_PATH_MAX = 95;
+const SOCKET_PATH_MAX = 100;
 
 export const isRoot = (): boolean => process.getuid?.() === 0;
 
@@ -90,13 +92,34 @@ export function systemPlace(key: string): string {
   return place;
 }
 
-/** `dir/name`, or a short path in the temp folder when that is too long for a unix socket; the same for the same `dir`. */
-export function socketPath(dir: string, name: string): string {
-  const own = join(resolve(dir), name);
-  if (Buffer.byteLength(own) <= SOCKET_PATH_MAX) return own;
-  const hash = createHash('sha256').update(resolve(dir)).digest('hex').slice(0, 12);
-  const base = [tmpdir(), '/tmp'].find((temp) => temp.length < 60) ?? '/tmp';
-  const short = join(base, `mailferry-${process.getuid?.() ?? 0}-${hash}`);
-  mkdirSync(short, { recursive: true, mode: 0o700 });
-  return join(short, name);
+/**
+ * `dir` itself, or, when a socket with a name of `room` bytes below it would be too long for the system, a short folder in
+ * the temp folder, the same for the same `dir`. Made with `mode`.
+ */
+export function shortPlace(dir: string, room: number, mode: number): string {
+  const own = resolve(dir);
+  if (Buffer.byteLength(own) + 1 + room <= SOCKET_PATH_MAX) return made(own, mode);
+  const hash = createHash('sha256').update(own).digest('hex').slice(0, 12);
+  const base = tmpdir().length < 40 ? tmpdir() : '/tmp';
+  const short = made(join(base, `mailferry-${process.getuid?.() ?? 0}-${hash}`), mode);
+  if (statSync(short).uid !== (process.getuid?.() ?? 0)) throw new Error(`${short} belongs to somebody else`);
+  return short;
+}
+
+function made(dir: string, mode: number): string {
+  mkdirSync(dir, { recursive: true });
+  chmodSync(dir, mode);
+  return dir;
+}
+
+/** The user servers run as that refuse to be root; made when it is missing. */
+export function systemUser(): Owner {
+  const known = lookUpUser(SYSTEM_USER);
+  if (known) return known;
+  const args = ['--system', '--user-group', '--no-create-home', '--shell', '/usr/sbin/nologin', SYSTEM_USER];
+  const done = spawnSync('useradd', args, { encoding: 'utf8' });
+  const user = lookUpUser(SYSTEM_USER);
+  if (user) return user;
+  const why = (done.stderr ?? '').trim() || done.error?.message;
+  throw new Error(`servers may not run as root, and the system user '${SYSTEM_USER}' could not be made: ${why}`);
 }

@@ -18,7 +18,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import pg from 'pg';
-import { canEnter, dataPlace, isRoot, lookUpUser, systemPlace, toolsDir, type Owner } from './places.js';
+import { canEnter, dataPlace, isRoot, systemPlace, SYSTEM_USER, systemUser, toolsDir, type Owner } from './places.js';
 import { alive, commandLine, endProcess, freePort, readPid, waitUntil, type RunningServer } from './process.js';
 
 export interface PostgresServer extends RunningServer {
@@ -36,8 +36,6 @@ export interface PostgresOptions {
 }
 
 const SUPERUSER = 'mailferry';
-/** PostgreSQL refuses to run as root; as root it gets a system user of its own. */
-const SYSTEM_USER = 'mailferry';
 const PASSWORD_FILE = 'postgres.password';
 const LOG_FILE = 'postgres.log';
 const MAX_CONNECTIONS = 200;
@@ -184,24 +182,6 @@ function initialise(native: string, dir: string, data: string, owner: Owner | un
 /** PG* variables of the operator's shell must not reach a private server. */
 function cleanEnv(): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('PG')));
-}
-
-function systemUser(): Owner {
-  const known = lookUpUser(SYSTEM_USER);
-  if (known) return known;
-  const made = spawnSync(
-    'useradd',
-    ['--system', '--user-group', '--no-create-home', '--shell', '/usr/sbin/nologin', SYSTEM_USER],
-    {
-      encoding: 'utf8',
-    },
-  );
-  const user = lookUpUser(SYSTEM_USER);
-  if (!user)
-    throw new Error(
-      `PostgreSQL does not run as root, and no system user '${SYSTEM_USER}' could be made: ${lastLine(made.stderr ?? '')}`,
-    );
-  return user;
 }
 
 /** The folder with bin/ and lib/, whole and runnable by the owner; a copy when the package's own is not. */

@@ -52,6 +52,16 @@ export function workingFolder(pid: number): string {
   }
 }
 
+/** Pid of the parent; 0 when it cannot be read. */
+export function parentOf(pid: number): number {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    return Number(stat.slice(stat.lastIndexOf(')') + 4).split(' ')[0]);
+  } catch {
+    return 0;
+  }
+}
+
 /** First number of a pid file; 0: no file, or nothing in it. */
 export function readPid(file: string): number {
   try {

@@ -2,7 +2,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join, resolve } from 'node:path';
-import { isRoot, socketPath, toolsDir } from './places.js';
+import { isRoot, shortPlace, toolsDir } from './places.js';
 import { alive, endProcess, readPid, waitUntil, workingFolder, type RunningServer } from './process.js';
 import { installPackages, libraryPath, unpackPackages, which } from './tools.js';
 
@@ -35,7 +35,7 @@ export async function startRedis(options: RedisOptions): Promise<RedisServer> {
   const dir = resolve(options.dir);
   const data = join(dir, 'redis');
   mkdirSync(data, { recursive: true, mode: 0o700 });
-  const path = socketPath(data, 'redis.sock');
+  const path = join(shortPlace(data, 'redis.sock'.length, 0o700), 'redis.sock');
   const pidFile = join(data, 'redis.pid');
   const running = await ask(path);
   if (running?.ready) return server(running.pid, path, true);

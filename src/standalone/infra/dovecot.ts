@@ -1,0 +1,359 @@
+import { spawn, spawnSync } from 'node:child_process';
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { createConnection } from 'node:net';
+import { join } from 'node:path';
+import { userInfo } from 'node:os';
+import { issue, makeAuthority, type Authority } from './certificate.js';
+import {
+  checkName,
+  dovecotConfig,
+  masterLine,
+  userLine,
+  type DovecotPlace,
+  type DovecotShape,
+  type DovecotUser,
+} from './dovecot-config.js';
+import { dataPlace, isRoot, lookUpUser, shortPlace, systemUser, type Owner } from './places.js';
+import {
+  alive,
+  commandLine,
+  endProcess,
+  freePort,
+  parentOf,
+  readPid,
+  waitUntil,
+  type RunningServer,
+} from './process.js';
+import { installPackages, libraryPath, unpackPackages, which } from './tools.js';
+
+export interface DovecotOptions extends DovecotShape {
+  /** A word for the instance: its data lie in `dir`/name. */
+  readonly name: string;
+  readonly dir: string;
+  readonly users?: readonly DovecotUser[];
+  /** May open every mailbox: SASL PLAIN with an authzid, or `user*name`. */
+  readonly master?: { readonly name: string; readonly password: string };
+  /** Signs the server's certificate. Default: one of its own. */
+  readonly authority?: Authority;
+  /** Names in the certificate. Default localhost and 127.0.0.1. */
+  readonly names?: readonly string[];
+  /** Default: the ports of the last start, else free ones. */
+  readonly ports?: { readonly imap: number; readonly imaps: number };
+  readonly say?: (line: string) => void;
+}
+
+export interface DovecotServer extends RunningServer {
+  readonly host: '127.0.0.1';
+  /** Plain with STARTTLS. */
+  readonly imapPort: number;
+  readonly imapsPort: number;
+  /** PEM of the authority that signed the certificate. */
+  readonly ca: string;
+  /** Adds an account: it works at once. Or changes one: Dovecot may take up to a second to see it. */
+  addUser(user: DovecotUser): void;
+  removeUser(name: string): void;
+  /** A user's home folder: read-only for tests, please. */
+  homeOf(name: string): string;
+  /** The last lines of its log. */
+  log(lines?: number): string;
+  /** SIGKILL to the sessions of everybody: every connection is cut, the server stays. */
+  dropSessions(): void;
+  /** Starts it again after stop() or kill(), on the same ports and data. */
+  restart(): Promise<void>;
+}
+
+interface Programs {
+  readonly doveconf: string;
+  readonly dovecot: string;
+  readonly unpacked: string | null;
+  readonly env: NodeJS.ProcessEnv;
+}
+
+const PACKAGES = ['dovecot-core', 'dovecot-imapd'];
+/** What their programs need beyond what every Debian has. */
+const LIBRARIES = ['libsodium23', 'libunwind8', 'libcap2', 'libssl3', 'libexttextcat-2.0-0'];
+const HINT = `apt-get install ${PACKAGES.join(' ')}`;
+/** Start again with other ports when somebody else took ours meanwhile. */
+const PORT_ATTEMPTS = 3;
+/** Room that Dovecot's own socket names need below base_dir. */
+const SOCKET_NAME_MAX = 32;
+
+/**
+ * Starts a private Dovecot 2.3 on loopback, or adopts the one an earlier process left running on the same folder. As root the mail
+ * belongs to the system's mail user; a normal user runs all of it as himself.
+ * @throws Error with one line that says what to install.
+ */
+export async function startDovecot(options: DovecotOptions): Promise<DovecotServer> {
+  const programs = findDovecot(options.say ?? (() => undefined));
+  const dir = place(options);
+  const mail = isRoot() ? (lookUpUser('mail') ?? systemUser()) : self();
+  const homes = join(dir, 'home');
+  const userFile = (name: string): string => {
+    checkName(name);
+    return join(dir, 'users', name.toLowerCase());
+  };
+  const portsFile = join(dir, 'ports.json');
+  const ca = certificates(dir, options);
+  const conf = join(dir, 'dovecot.conf');
+  const pidFile = join(shortPlace(join(dir, 'run'), SOCKET_NAME_MAX, 0o755), 'master.pid');
+
+  const home = (name: string): string => join(homes, name.toLowerCase());
+  // A file for each user: Dovecot looks at one file at most once a second, and a new account must work at once.
+  const addUser = (user: DovecotUser): void => replaceFile(userFile(user.user), userLine(user, home(user.user), mail));
+
+  for (const sub of ['home', 'state', 'users']) mkdirSync(join(dir, sub), { recursive: true });
+  if (isRoot()) {
+    chmodSync(homes, 0o755);
+    own(homes, mail);
+  }
+  const masters = options.master ? masterLine(options.master.name, options.master.password) : '';
+  replaceFile(join(dir, 'masters'), masters);
+  for (const user of options.users ?? []) addUser(user);
+
+  let ports = options.ports ?? readJson<{ imap: number; imaps: number }>(portsFile);
+  let pid = 0;
+  let adopted = false;
+
+  const start = async (fixed: boolean): Promise<void> => {
+    for (let attempt = 1; ; attempt++) {
+      ports ??= { imap: await freePort(), imaps: await freePort() };
+      const text = dovecotConfig(options, placeOf(options.name, dir, ports, mail, programs.unpacked));
+      const left = readPid(pidFile);
+      if (left && alive(left) && commandLine(left).includes(conf)) {
+        if (existsSync(conf) && readFileSync(conf, 'utf8') === text && (await listens(ports.imap))) {
+          pid = left;
+          adopted = true;
+          return;
+        }
+        await endProcess(left, 'SIGTERM');
+      }
+      rmSync(pidFile, { force: true });
+      writeFileSync(conf, text, { mode: 0o644 });
+      try {
+        pid = await launch(programs, dir, conf, ports);
+        writeFileSync(portsFile, JSON.stringify(ports));
+        adopted = false;
+        return;
+      } catch (error) {
+        if (!/Address already in use/.test((error as Error).message) || fixed || attempt === PORT_ATTEMPTS) throw error;
+        ports = undefined;
+      }
+    }
+  };
+  await start(options.ports !== undefined);
+  const bound = ports!;
+
+  return {
+    host: '127.0.0.1',
+    imapPort: bound.imap,
+    imapsPort: bound.imaps,
+    ca,
+    get pid() {
+      return pid;
+    },
+    get adopted() {
+      return adopted;
+    },
+    addUser,
+    removeUser: (name) => rmSync(userFile(name), { force: true }),
+    homeOf: home,
+    log: (lines = 40) =>
+      existsSync(join(dir, 'dovecot.log')) ? linesOf(join(dir, 'dovecot.log')).slice(-lines).join('\n') : '',
+    dropSessions() {
+      for (const child of children(pid)) if (/\bimap(-login)?\b/.test(commandLine(child))) quietKill(child);
+    },
+    stop: () => endProcess(pid, 'SIGTERM'),
+    async kill() {
+      const all = [pid, ...children(pid)];
+      for (const one of all) quietKill(one);
+      await waitUntil(() => all.every((one) => !alive(one)), 'Dovecot survives SIGKILL');
+    },
+    restart: () => start(true),
+  };
+}
+
+/**
+ * Dovecot's programs: installed; else installed now (root); else unpacked into a folder of ours (anybody).
+ * @throws Error with one line that says what to install.
+ */
+export function findDovecot(say: (line: string) => void): Programs {
+  const here = installed();
+  if (here) return here;
+  let why = '';
+  if (isRoot()) {
+    why = installPackages(PACKAGES, say) ?? '';
+    const now = installed();
+    if (now) return now;
+  }
+  const tree = unpackPackages('dovecot', [...PACKAGES, ...LIBRARIES], say);
+  if ('dir' in tree) {
+    const programs = {
+      doveconf: join(tree.dir, 'usr/bin/doveconf'),
+      dovecot: join(tree.dir, 'usr/sbin/dovecot'),
+      unpacked: tree.dir,
+      env: {
+        LD_LIBRARY_PATH: `${join(tree.dir, 'usr/lib/dovecot')}:${join(tree.dir, 'usr/lib/dovecot/modules/old-stats')}:${libraryPath(tree.dir)}`,
+      },
+    };
+    const wrong = unfit(programs);
+    if (!wrong) return programs;
+    why = wrong;
+  } else why ||= tree.error;
+  throw new Error(`no Dovecot 2.3 here (${why}): ${HINT}`);
+}
+
+function installed(): Programs | null {
+  const dovecot = which('dovecot');
+  const doveconf = which('doveconf');
+  if (!dovecot || !doveconf || !existsSync('/usr/lib/dovecot/imap')) return null;
+  const programs = { dovecot, doveconf, unpacked: null, env: {} };
+  const wrong = unfit(programs);
+  // Another major version on the machine cannot be put beside this one's packages: say so instead of trying.
+  if (wrong) throw new Error(`${wrong}; the sandbox and the tests need Dovecot 2.3`);
+  return programs;
+}
+
+/** Null: it runs and is a 2.3. */
+function unfit(programs: Programs): string | null {
+  const said = spawnSync(programs.dovecot, ['--version'], {
+    encoding: 'utf8',
+    env: { ...process.env, ...programs.env },
+  });
+  if (said.status !== 0)
+    return `Dovecot does not run: ${(said.stderr ?? '').trim().split('\n')[0] || said.error?.message}`;
+  return said.stdout.startsWith('2.3.') ? null : `Dovecot here is ${said.stdout.split(' ')[0]}`;
+}
+
+/** @returns pid of the master, when both ports answer. */
+async function launch(
+  programs: Programs,
+  dir: string,
+  conf: string,
+  ports: { imap: number; imaps: number },
+): Promise<number> {
+  const file = join(dir, 'start.log');
+  rmSync(file, { force: true });
+  const out = openSync(file, 'a', 0o600);
+  // dovecot would call /usr/bin/doveconf by its full name; told so by doveconf itself, an unpacked one finds its own.
+  const child = spawn(
+    programs.doveconf,
+    ['-f', 'service=master', '-c', conf, '-m', 'master', '-p', '-e', programs.dovecot, '-F', '-c', conf],
+    { cwd: '/', detached: true, stdio: ['ignore', out, out], env: { ...process.env, ...programs.env } },
+  );
+  closeSync(out);
+  child.unref();
+  const said = (): string =>
+    `${readFileSync(file, 'utf8')}${existsSync(join(dir, 'dovecot.log')) ? linesOf(join(dir, 'dovecot.log')).slice(-5).join('\n') : ''}`;
+  await waitUntil(async () => {
+    if (child.exitCode !== null || child.signalCode !== null || !child.pid)
+      throw new Error(`Dovecot ended right after its start: ${said().trim()}`);
+    return (await listens(ports.imap)) && (await listens(ports.imaps));
+  }, `Dovecot does not answer; see ${dir}/dovecot.log`);
+  return child.pid ?? 0;
+}
+
+function place(options: DovecotOptions): string {
+  const dir = dataPlace(options.dir, options.name, isRoot() ? (lookUpUser('mail') ?? systemUser()) : undefined);
+  // As root, Dovecot's processes are of three users: all of them have to get in.
+  if (isRoot()) chmodSync(dir, 0o755);
+  return dir;
+}
+
+function placeOf(
+  name: string,
+  dir: string,
+  ports: { imap: number; imaps: number },
+  mail: Owner,
+  unpacked: string | null,
+): DovecotPlace {
+  const base = { name, dir, baseDir: shortPlace(join(dir, 'run'), SOCKET_NAME_MAX, 0o755), ports, mail, unpacked };
+  if (!isRoot()) {
+    const me = userInfo().username;
+    const group = spawnSync('id', ['-gn'], { encoding: 'utf8' }).stdout.trim();
+    return { ...base, internalUser: me, internalGroup: group, loginUser: me, root: false };
+  }
+  if (lookUpUser('dovecot') && lookUpUser('dovenull'))
+    return { ...base, internalUser: 'dovecot', internalGroup: 'dovecot', loginUser: 'dovenull', root: true };
+  systemUser();
+  return { ...base, internalUser: 'mailferry', internalGroup: 'mailferry', loginUser: 'mailferry', root: true };
+}
+
+/** @returns the authority's certificate; the server's own lies in server.crt and server.key. */
+function certificates(dir: string, options: DovecotOptions): string {
+  const file = join(dir, 'ca.crt');
+  if (existsSync(file) && existsSync(join(dir, 'server.crt'))) {
+    const known = readFileSync(file, 'utf8');
+    if (!options.authority || options.authority.cert === known) return known;
+  }
+  const authority = options.authority ?? makeAuthority(`Mailferry ${options.name}`);
+  const server = issue(authority, { names: options.names ?? ['localhost', '127.0.0.1'] });
+  writeFileSync(join(dir, 'server.key'), server.key, { mode: 0o600 });
+  writeFileSync(join(dir, 'server.crt'), server.cert, { mode: 0o644 });
+  writeFileSync(file, authority.cert, { mode: 0o644 });
+  return authority.cert;
+}
+
+const self = (): Owner => ({ uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 });
+
+function own(path: string, owner: Owner): void {
+  spawnSync('chown', [`${owner.uid}:${owner.gid}`, path]);
+}
+
+function listens(port: number): Promise<boolean> {
+  return new Promise((done) => {
+    const socket = createConnection({ host: '127.0.0.1', port });
+    const finish = (up: boolean): void => {
+      socket.destroy();
+      done(up);
+    };
+    socket.once('connect', () => finish(true));
+    socket.once('error', () => finish(false));
+    socket.setTimeout(1_000, () => finish(false));
+  });
+}
+
+function children(pid: number): number[] {
+  return readdirSync('/proc')
+    .filter((entry) => /^\d+$/.test(entry))
+    .map(Number)
+    .filter((one) => parentOf(one) === pid);
+}
+
+function quietKill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It was faster.
+  }
+}
+
+function linesOf(file: string): string[] {
+  return readFileSync(file, 'utf8')
+    .split('\n')
+    .filter((line) => line !== '');
+}
+
+/** Whole or not at all: Dovecot may read it at any moment. */
+function replaceFile(file: string, text: string): void {
+  writeFileSync(`${file}.new`, text, { mode: 0o644 });
+  renameSync(`${file}.new`, file);
+}
+
+function readJson<T>(file: string): T | undefined {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as T;
+  } catch {
+    return undefined;
+  }
+}
