@@ -1,0 +1,156 @@
+import { JobError, type Draft } from '../../../jobs/contract.js';
+import type { SourceSettings } from '../../../jobs/job.js';
+import { checkConnection, type ConnectionRules } from '../checks.js';
+import { fieldProblem, refusal, type Problems, type StepContext, type StepPage } from '../step-page.js';
+import {
+  field,
+  markDone,
+  secretField,
+  type ConnectionForm,
+  type FormBody,
+  type WizardForm,
+} from '../wizard-form.js';
+
+/** How long the answer to "test" waits before it shows the page that waits on its own (ms). */
+const FIRST_LOOK_MS = 2_000;
+const ADDRESS = /^[^\s@]{1,64}@[^\s@.]+(\.[^\s@.]+)+$/;
+
+export const connectionPage: StepPage = {
+  id: 'connection',
+  fields: ['address', 'host', 'port', 'security', 'username', 'password', 'destinationPassword'],
+
+  async view({ form, provider, draft, options }) {
+    return {
+      connection: { foundBy: null, ...connectionOf(form, provider?.preset ?? null) },
+      allowPlaintext: options.egress.allowPlaintext,
+      needsDestinationSecret: options.destinationNeedsSecret,
+      hasDestinationSecret: draft.hasDestinationSecret,
+      passwordKept: draft.hasSecret && draft.job.source.host !== '',
+      pinned: draft.job.source.caFingerprint ? form.certificate : null,
+    };
+  },
+
+  async submit(context, body) {
+    return field(body, 'do') === 'find' ? find(context, body) : save(context, body);
+  },
+
+  keep: ({ form }, body) => typed(form, body),
+};
+
+/** Looks for the settings of an address and shows them to be confirmed; nothing is signed in to. */
+async function find(context: StepContext, body: FormBody) {
+  const form = typed(context.form, body);
+  if (!ADDRESS.test(form.address)) return again(form, fieldProblem('address', 'connection.addressInvalid'));
+  try {
+    const found = await context.tests.discover(context.who, form.address);
+    if (!found.found || !found.host) return again(form, fieldProblem('address', 'connection.notFound'));
+    const next: WizardForm = {
+      ...form,
+      connection: {
+        host: found.host,
+        port: String(found.port ?? ''),
+        security: found.security ?? 'tls',
+        username: found.username ?? form.address,
+        foundBy: foundBy(found.by),
+      },
+    };
+    await context.jobs.patch(context.who, context.draft.job.id, { form: next });
+    return { go: 'connection' as const };
+  } catch (error) {
+    return again(form, refusal(error));
+  }
+}
+
+async function save(context: StepContext, body: FormBody) {
+  const { jobs, tests, who, draft, options, provider } = context;
+  const form = typed(context.form, body);
+  const connection = connectionOf(form, provider?.preset ?? null);
+  const password = secretField(body, 'password');
+  const destinationPassword = secretField(body, 'destinationPassword');
+  const { errors, source } = checkConnection(connection, password, destinationPassword, rulesOf(options, draft));
+  if (source === null) {
+    // What was typed outlives a look at another step, right or wrong.
+    await jobs.patch(who, draft.job.id, { form });
+    return again(form, { errors, alert: null });
+  }
+  const pinned = keepsPin(draft.job.source, source) && field(body, 'unpin') === '' ? draft.job.source.caFingerprint : undefined;
+  try {
+    await jobs.patch(who, draft.job.id, {
+      source: {
+        type: provider?.sourceType ?? 'imap',
+        ...(form.provider && { provider: form.provider }),
+        ...source,
+        ...(pinned && { caFingerprint: pinned }),
+      },
+      ...(password !== '' && { secret: { password } }),
+      ...(destinationPassword !== '' && { destination: { password: destinationPassword } }),
+      form: markDone({ ...form, certificate: pinned ? form.certificate : null }, 'connection'),
+    });
+    const id = await tests.request(who, { job: draft.job.id });
+    await tests.wait(who, id, FIRST_LOOK_MS);
+  } catch (error) {
+    return again(form, onField(error));
+  }
+  return { go: 'test' as const };
+}
+
+function again(form: WizardForm, problems: Problems) {
+  return { again: form, problems };
+}
+
+function rulesOf(options: StepContext['options'], draft: Draft): ConnectionRules {
+  return {
+    allowPlaintext: options.egress.allowPlaintext,
+    ports: options.egress.allowPrivate ? null : options.egress.ports,
+    hasSecret: draft.hasSecret,
+    sealedFor: draft.job.source.host ? draft.job.source : null,
+    needsDestinationSecret: options.destinationNeedsSecret,
+    hasDestinationSecret: draft.hasDestinationSecret,
+  };
+}
+
+/** A certificate is trusted for one server only. */
+function keepsPin(before: SourceSettings, after: Pick<SourceSettings, 'host' | 'port'>): boolean {
+  return before.host === after.host && before.port === after.port;
+}
+
+/** What was typed, else what is known of the provider. */
+export function connectionOf(form: WizardForm, preset: Omit<ConnectionForm, 'username'> | null): ConnectionForm {
+  if (form.connection) return form.connection;
+  return preset ? { ...preset, username: '' } : { host: '', port: '', security: 'tls', username: '' };
+}
+
+function typed(form: WizardForm, body: FormBody): WizardForm {
+  const security = field(body, 'security');
+  return {
+    ...form,
+    address: 'address' in body ? field(body, 'address') : form.address,
+    connection: {
+      host: field(body, 'host'),
+      port: field(body, 'port'),
+      security: security === 'starttls' || security === 'none' ? security : 'tls',
+      username: field(body, 'username'),
+    },
+  };
+}
+
+function foundBy(by: string | undefined): ConnectionForm['foundBy'] {
+  return by === 'autoconfig' || by === 'srv' || by === 'mx' ? by : 'provider';
+}
+
+const FIELD_OF: Readonly<Record<string, string>> = {
+  TARGET_NOT_ALLOWED: 'host',
+  HOST_NOT_FOUND: 'host',
+  SAME_MAILBOX: 'username',
+  PORT_NOT_ALLOWED: 'port',
+  TLS_REQUIRED: 'security',
+  CREDENTIALS_REQUIRED: 'password',
+};
+
+/** A refusal belongs next to the field it is about. */
+function onField(error: unknown): Problems {
+  const problems = refusal(error);
+  const name = problems.alert && FIELD_OF[problems.alert.code];
+  if (!name || !problems.alert) return problems;
+  return { errors: { [name]: { text: problems.alert.message } }, alert: null };
+}

@@ -1,0 +1,77 @@
+import { checkItems } from '../checks.js';
+import { NO_PROBLEMS, refusal, type Problems, type StepContext, type StepPage } from '../step-page.js';
+import { excludedBy, planView, testPage as testView } from '../test-page.js';
+import { field, fields, markDone, type FormBody, type WizardForm } from '../wizard-form.js';
+
+/** How long the answer to "test again" waits before it shows the page that waits on its own (ms). */
+const FIRST_LOOK_MS = 2_000;
+
+export const testPage: StepPage = {
+  id: 'test',
+  fields: ['certificate', 'folders'],
+
+  async view({ draft, form }) {
+    return { test: testView(draft.test, form.exclude) };
+  },
+
+  async submit(context, body) {
+    const wish = field(body, 'do');
+    if (wish === 'trust') return trust(context, body);
+    if (wish === 'continue') return goOn(context, body);
+    return run(context);
+  },
+};
+
+async function run({ tests, who, draft, form }: StepContext) {
+  try {
+    const id = await tests.request(who, { job: draft.job.id });
+    await tests.wait(who, id, FIRST_LOOK_MS);
+  } catch (error) {
+    return { again: form, problems: refusal(error) };
+  }
+  return { go: 'test' as const };
+}
+
+/** Pins the certificate that the last test was shown: that one and no other that a form might name. */
+async function trust(context: StepContext, body: FormBody) {
+  const { jobs, who, draft, form } = context;
+  const shown = draft.test?.code === 'TLS_UNTRUSTED' ? draft.test.certificate : undefined;
+  if (!shown || field(body, 'fingerprint') !== shown.fingerprint) return { go: 'test' as const };
+  if (field(body, 'compared') === '') return again(form, { certificate: { key: 'test.certificateError' } });
+  try {
+    await jobs.patch(who, draft.job.id, {
+      source: { ...draft.job.source, caFingerprint: shown.fingerprint },
+      form: { ...form, certificate: { ...shown } },
+    });
+  } catch (error) {
+    return { again: form, problems: refusal(error) };
+  }
+  return run(context);
+}
+
+/** On to the review, with the folders that were unticked left out. */
+async function goOn(context: StepContext, body: FormBody) {
+  const { jobs, who, draft, form } = context;
+  // The way on is open only while the test is: the same question the next page asks.
+  if (draft.passedAt === null || !draft.test?.ok) return { go: 'test' as const };
+  const { exclude, conflicts } = excludedBy(planView(draft.test, form.exclude), fields(body, 'folders'));
+  const next: WizardForm = markDone({ ...form, exclude }, 'test');
+  const conflict = conflicts[0];
+  if (conflict)
+    return again(
+      { ...form, exclude },
+      { folders: { key: 'test.conflict', values: { folder: conflict.from } } },
+    );
+  const { errors, filters } = checkItems(next, new Date());
+  if (Object.keys(errors).length > 0) return { go: 'items' as const };
+  try {
+    await jobs.patch(who, draft.job.id, { filters, form: next });
+  } catch (error) {
+    return { again: form, problems: refusal(error) };
+  }
+  return { go: 'review' as const };
+}
+
+function again(form: WizardForm, errors: Problems['errors']) {
+  return { again: form, problems: { ...NO_PROBLEMS, errors } };
+}

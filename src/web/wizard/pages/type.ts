@@ -1,0 +1,33 @@
+import { fieldProblem, type StepPage } from '../step-page.js';
+import { findProvider, providerViews } from '../provider-view.js';
+import { field, markDone, type WizardForm } from '../wizard-form.js';
+
+export const typePage: StepPage = {
+  id: 'type',
+  fields: ['provider'],
+
+  async view({ form }) {
+    return { providers: providerViews().map((provider) => ({ ...provider, chosen: provider.id === form.provider })) };
+  },
+
+  async submit({ jobs, who, draft, form }, body) {
+    const provider = findProvider(field(body, 'provider'));
+    if (!provider) return { again: form, problems: fieldProblem('provider', 'type.errorMissing') };
+    if (provider.pop) return { go: 'pop' };
+    if (!provider.available) return { again: form, problems: fieldProblem('provider', 'type.errorUnavailable') };
+    const chosen = provider.id === form.provider ? form : withoutConnection({ ...form, provider: provider.id });
+    await jobs.patch(who, draft.job.id, { form: markDone(chosen, 'type') });
+    return { go: 'existing' };
+  },
+};
+
+/** Another provider: its own server, and kinds that it can give. */
+function withoutConnection(form: WizardForm): WizardForm {
+  return {
+    ...form,
+    connection: null,
+    certificate: null,
+    kinds: null,
+    done: form.done.filter((step) => step !== 'connection' && step !== 'items'),
+  };
+}

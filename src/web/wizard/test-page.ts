@@ -1,0 +1,132 @@
+import type { TestFolder, TestPlan, TestView } from '../../jobs/job.js';
+import type { ItemKind } from '../../mailbox/kinds.js';
+
+/** One folder of the old mailbox and where it goes. */
+export interface PlanRow {
+  /** Position in the test's list: what the form sends, because a name may hold anything. */
+  readonly index: number;
+  readonly from: string;
+  readonly levels: readonly string[];
+  readonly to: string | null;
+  readonly exists: boolean;
+  /** Key of the words that say why the name differs. */
+  readonly changed: string | null;
+  readonly kind: ItemKind;
+  readonly items: number | null;
+  readonly bytes: number | null;
+  readonly copied: boolean;
+}
+export interface PlanTotals {
+  readonly folders: number;
+  readonly items: number;
+  readonly bytes: number;
+}
+export interface PlanView {
+  readonly rows: readonly PlanRow[];
+  readonly leftOut: TestPlan['leftOut'];
+  /** Folders that were to be left out and that the old mailbox does not have: a slip of the finger, mostly. */
+  readonly notFound: readonly string[];
+  /** Of what is ticked. */
+  readonly totals: PlanTotals;
+  readonly empty: boolean;
+  readonly quota: TestPlan['quota'];
+  readonly maxItemBytes: number | null;
+  readonly tooLarge: number | null;
+  readonly existingItems: number | null;
+  readonly estimate: TestPlan['estimate'];
+}
+export interface TestPageView {
+  readonly state: 'none' | 'running' | 'passed' | 'failed';
+  readonly queued: boolean;
+  readonly code: string | null;
+  readonly message: string | null;
+  readonly action: string | null;
+  readonly certificate: TestView['certificate'] | null;
+  readonly plan: PlanView | null;
+}
+
+export function testPage(test: TestView | null, exclude: readonly (readonly string[])[]): TestPageView {
+  if (test === null) return { ...NOTHING, state: 'none' };
+  if (test.state !== 'done') return { ...NOTHING, state: 'running', queued: test.state === 'queued' };
+  if (test.ok) return { ...NOTHING, state: 'passed', plan: planView(test, exclude) };
+  return {
+    ...NOTHING,
+    state: 'failed',
+    code: test.code,
+    message: test.message,
+    action: test.action ?? null,
+    certificate: test.code === 'TLS_UNTRUSTED' ? (test.certificate ?? null) : null,
+  };
+}
+
+const NOTHING = { queued: false, code: null, message: null, action: null, certificate: null, plan: null };
+
+export function planView(test: TestView, exclude: readonly (readonly string[])[]): PlanView {
+  const goes = new Map(test.plan?.folders.map((folder) => [folder.from, folder]));
+  const rows = test.folders
+    .map((folder, index): PlanRow => {
+      const levels = levelsOf(folder);
+      const target = goes.get(folder.path);
+      return {
+        index,
+        from: folder.path,
+        levels,
+        to: target?.to ?? null,
+        exists: target?.exists ?? false,
+        changed: target?.changed ?? null,
+        kind: folder.kind,
+        items: folder.items,
+        bytes: folder.bytes,
+        copied: !isExcluded(levels, exclude),
+      };
+    })
+    .filter((row) => !test.plan?.leftOut.some((folder) => folder.path === row.from));
+  const copied = rows.filter((row) => row.copied);
+  return {
+    rows,
+    leftOut: test.plan?.leftOut ?? [],
+    notFound: exclude
+      .filter((path) => !test.folders.some((folder) => isExcluded(levelsOf(folder), [path])))
+      .map((path) => path.join('/')),
+    totals: {
+      folders: copied.length,
+      items: copied.reduce((sum, row) => sum + (row.items ?? 0), 0),
+      bytes: copied.reduce((sum, row) => sum + (row.bytes ?? 0), 0),
+    },
+    empty: test.totals.items === 0,
+    quota: test.plan?.quota ?? null,
+    maxItemBytes: test.plan?.maxItemBytes ?? null,
+    tooLarge: test.plan?.tooLarge ?? null,
+    existingItems: test.plan?.existingItems ?? null,
+    estimate: test.plan?.estimate ?? null,
+  };
+}
+
+/** The folder's name, one entry a level. A worker that does not send them leaves the displayed path. */
+export function levelsOf(folder: TestFolder): readonly string[] {
+  return folder.levels ?? folder.path.split('/');
+}
+
+/** A folder is left out with the folder it lies in. */
+export function isExcluded(path: readonly string[], exclude: readonly (readonly string[])[]): boolean {
+  return exclude.some((left) => left.length <= path.length && left.every((level, i) => level === path[i]));
+}
+
+export interface Ticks {
+  readonly exclude: string[][];
+  /** Ticked folders inside an unticked one: leaving a folder out takes what is in it along, so this must be asked. */
+  readonly conflicts: readonly PlanRow[];
+}
+
+/** The folders to leave out after the ticks on the plan. What was typed before and is not in the plan is dropped. */
+export function excludedBy(plan: PlanView, ticked: readonly string[]): Ticks {
+  const kept = new Set(ticked);
+  const unticked = plan.rows.filter((row) => !kept.has(String(row.index))).map((row) => row.levels);
+  const exclude: (readonly string[])[] = [];
+  for (const path of [...unticked].sort((a, b) => a.length - b.length))
+    if (!isExcluded(path, exclude)) exclude.push(path);
+  return {
+    exclude: exclude.map((path) => [...path]),
+    conflicts: plan.rows.filter((row) => kept.has(String(row.index)) && isExcluded(row.levels, exclude)),
+  };
+}
