@@ -1,0 +1,199 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, open, unlink, type FileHandle } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { MessageDigester, type Digested } from '../mailbox/digest.js';
+import type { ItemRef, StagedBody, Staging } from '../mailbox/item.js';
+import { TransferError } from '../mailbox/transfer-error.js';
+import { Budget } from './budget.js';
+
+/** Bodies up to this many bytes are kept in memory. */
+export const IN_MEMORY_BYTES = 1024 * 1024;
+/** Memory for bodies in the whole process, over all jobs. */
+export const PROCESS_MEMORY_BYTES = 64 * 1024 * 1024;
+/** Disk for bodies in the whole process, unless the operator says otherwise. */
+export const PROCESS_DISK_BYTES = 4 * 1024 * 1024 * 1024;
+/** A body that waits longer than this for the disk fails for now; another run takes it up. */
+const DISK_WAIT_MS = 10 * 60_000;
+const READ_CHUNK_BYTES = 256 * 1024;
+
+const processMemory = new Budget(PROCESS_MEMORY_BYTES);
+const processDisk = new Budget(PROCESS_DISK_BYTES);
+
+export interface BodyStagingOptions {
+  /** Folder for large bodies. Default: the system's temp folder. */
+  readonly dir?: string;
+  readonly memory?: Budget;
+  readonly disk?: Budget;
+  readonly inMemoryBytes?: number;
+  readonly diskWaitMs?: number;
+}
+
+/**
+ * Takes whole bodies in: small ones in memory, others in a temp file that has no name any more, so that nothing is
+ * left on the disk whatever dies.
+ *
+ * Nobody may hold one body and wait for another one's room, else two lanes can wait for each other for ever. So a
+ * small body never waits: without room in memory it goes to the disk, over its budget if need be (a batch of small
+ * bodies is a few MB). A large body waits for the disk, and the engine stages it alone in its batch.
+ */
+export class BodyStaging implements Staging {
+  private readonly dir: string;
+  private readonly memory: Budget;
+  private readonly disk: Budget;
+  private readonly inMemoryBytes: number;
+  private readonly diskWaitMs: number;
+
+  constructor(options: BodyStagingOptions = {}) {
+    this.dir = options.dir ?? tmpdir();
+    this.memory = options.memory ?? processMemory;
+    this.disk = options.disk ?? processDisk;
+    this.inMemoryBytes = options.inMemoryBytes ?? IN_MEMORY_BYTES;
+    this.diskWaitMs = options.diskWaitMs ?? DISK_WAIT_MS;
+  }
+
+  async put(_ref: ItemRef, bytes: AsyncIterable<Uint8Array>, expected?: number): Promise<StagedBody> {
+    const store = new BodyStore(this.dir, this.memory, this.disk, this.inMemoryBytes);
+    const digester = new MessageDigester();
+    try {
+      if (expected !== undefined && expected > this.inMemoryBytes) await store.waitForDisk(expected, this.diskWaitMs);
+      for await (const chunk of bytes) {
+        if (chunk.length === 0) continue;
+        digester.update(chunk);
+        await store.write(chunk);
+        if (expected !== undefined && store.size > expected) break;
+      }
+      const digested = digester.end();
+      if (expected !== undefined && store.size !== expected) throw lengthMismatch(expected, store.size);
+      return new Staged(digested, store);
+    } catch (error) {
+      await store.release();
+      throw error;
+    }
+  }
+}
+
+function lengthMismatch(expected: number, got: number): TransferError {
+  return new TransferError(`the item was announced with ${expected} bytes and ${got} came`, {
+    side: 'source',
+    scope: 'item',
+    retry: 'now',
+    code: 'LENGTH_MISMATCH',
+  });
+}
+
+class Staged implements StagedBody {
+  readonly size: number;
+  readonly digest;
+  readonly headerDigest;
+  readonly messageId;
+
+  constructor(
+    digested: Digested,
+    private readonly store: BodyStore,
+  ) {
+    this.size = digested.size;
+    this.digest = digested.digest;
+    this.headerDigest = digested.headerDigest;
+    this.messageId = digested.messageId;
+  }
+  open(): AsyncIterable<Uint8Array> {
+    return this.store.read();
+  }
+  release(): Promise<void> {
+    return this.store.release();
+  }
+}
+
+/** The bytes of one body and what they take from the budgets. */
+class BodyStore {
+  size = 0;
+  private parts: Buffer[] = [];
+  private file: FileHandle | null = null;
+  private memoryTaken = 0;
+  private diskTaken = 0;
+  private released = false;
+
+  constructor(
+    private readonly dir: string,
+    private readonly memory: Budget,
+    private readonly disk: Budget,
+    private readonly inMemoryBytes: number,
+  ) {}
+
+  async waitForDisk(bytes: number, ms: number): Promise<void> {
+    if (!(await this.disk.take(bytes, ms)))
+      throw new TransferError('there was no room to hold the item on the way', {
+        side: 'destination',
+        scope: 'item',
+        retry: 'later',
+        code: 'STAGING_FULL',
+      });
+    this.diskTaken = bytes;
+    await this.openFile();
+  }
+
+  async write(chunk: Uint8Array): Promise<void> {
+    if (!this.file && (this.size + chunk.length > this.inMemoryBytes || !this.memory.tryTake(chunk.length)))
+      await this.spill();
+    if (this.file) {
+      this.size += chunk.length;
+      if (this.size > this.diskTaken) {
+        this.disk.force(this.size - this.diskTaken);
+        this.diskTaken = this.size;
+      }
+      await writeAll(this.file, chunk);
+      return;
+    }
+    this.memoryTaken += chunk.length;
+    this.size += chunk.length;
+    // A copy: a source may hand out views of a socket buffer that it uses again.
+    this.parts.push(Buffer.from(chunk));
+  }
+
+  private async spill(): Promise<void> {
+    await this.openFile();
+    this.disk.force(this.size);
+    this.diskTaken = this.size;
+    for (const part of this.parts) await writeAll(this.file!, part);
+    this.parts = [];
+    this.memory.free(this.memoryTaken);
+    this.memoryTaken = 0;
+  }
+
+  private async openFile(): Promise<void> {
+    await mkdir(this.dir, { recursive: true, mode: 0o700 });
+    const name = join(this.dir, `.mailferry-${randomBytes(12).toString('hex')}`);
+    this.file = await open(name, 'wx+', 0o600);
+    await unlink(name);
+  }
+
+  async *read(): AsyncIterable<Uint8Array> {
+    if (this.released) throw new Error('the staged body was released');
+    if (!this.file) {
+      yield* this.parts;
+      return;
+    }
+    for (let at = 0; at < this.size;) {
+      const chunk = Buffer.allocUnsafeSlow(Math.min(READ_CHUNK_BYTES, this.size - at));
+      const { bytesRead } = await this.file.read(chunk, 0, chunk.length, at);
+      if (bytesRead === 0) throw new Error('the staged body is shorter than it was');
+      at += bytesRead;
+      yield chunk.subarray(0, bytesRead);
+    }
+  }
+
+  async release(): Promise<void> {
+    if (this.released) return;
+    this.released = true;
+    this.parts = [];
+    this.memory.free(this.memoryTaken);
+    this.disk.free(this.diskTaken);
+    await this.file?.close();
+  }
+}
+
+/** FileHandle.write may write less than it was given. */
+async function writeAll(file: FileHandle, chunk: Uint8Array): Promise<void> {
+  for (let at = 0; at < chunk.length;) at += (await file.write(chunk, at, chunk.length - at)).bytesWritten;
+}
