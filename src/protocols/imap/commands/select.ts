@@ -1,0 +1,79 @@
+import { writeName } from '../astring.js';
+import type { ImapConnection } from '../connection.js';
+import { ImapFailure } from '../failure.js';
+
+export interface MailboxState {
+  /** Null: the server keeps no lasting ids here (RFC 4315 UIDNOTSTICKY, or none told). */
+  readonly uidValidity: number | null;
+  readonly uidNext: number | null;
+  readonly exists: number;
+  /** Null: not told, which means all (RFC 9051 section 7.1). */
+  readonly permanentFlags: readonly string[] | null;
+  /** Decimal; null: no mod-sequences here (RFC 7162). */
+  readonly highestModseq: string | null;
+  /** RFC 8474. */
+  readonly mailboxId: string | null;
+  readonly readOnly: boolean;
+}
+
+/**
+ * Opens a mailbox: EXAMINE (`readOnly`) changes nothing at all, not even \Recent. The name is the server's spelling.
+ * @throws ImapFailure
+ */
+export async function select(connection: ImapConnection, raw: string, readOnly: boolean): Promise<MailboxState> {
+  let exists = 0;
+  let notSticky = false;
+  const told = new Map<string, string>();
+  const verb = readOnly ? 'EXAMINE' : 'SELECT';
+  connection.selected = null;
+  const done = await connection.run(
+    verb,
+    async (out) => {
+      out.text(`${verb} `);
+      await writeName(out, raw);
+      out.text(connection.has('CONDSTORE') ? ' (CONDSTORE)\r\n' : '\r\n');
+    },
+    {
+      onUntagged(response) {
+        if (response.is === 'data') {
+          if (response.name === 'EXISTS' && response.number !== null) exists = response.number;
+          else return response.name === 'RECENT' || response.name === 'FLAGS';
+          return true;
+        }
+        if (response.code === null) return false;
+        if (response.code.name === 'UIDNOTSTICKY') notSticky = true;
+        told.set(response.code.name, response.code.rest);
+        return true;
+      },
+    },
+  );
+  const opened = { raw, readOnly: readOnly || done.code?.name === 'READ-ONLY' };
+  connection.selected = opened;
+  const validity = number(told.get('UIDVALIDITY'));
+  return {
+    uidValidity: notSticky || validity === null || validity === 0 ? null : validity,
+    uidNext: number(told.get('UIDNEXT')) || null,
+    exists,
+    permanentFlags: flagList(told.get('PERMANENTFLAGS')),
+    highestModseq: modseq(told.get('HIGHESTMODSEQ')),
+    mailboxId: /^\(([^()\s]{1,255})\)$/.exec(told.get('MAILBOXID') ?? '')?.[1] ?? null,
+    readOnly: opened.readOnly,
+  };
+}
+
+function number(text: string | undefined): number | null {
+  if (text === undefined || !/^\d{1,10}$/.test(text)) return null;
+  return Number(text);
+}
+
+/** Some servers tell -1 or decimals (Zoho, mail.ru): taken as none. */
+export function modseq(text: string | undefined): string | null {
+  return text !== undefined && /^[1-9]\d{0,18}$/.test(text) ? text : null;
+}
+
+function flagList(text: string | undefined): string[] | null {
+  if (text === undefined) return null;
+  const match = /^\(([^()]*)\)$/.exec(text.trim());
+  if (match === null) throw new ImapFailure('protocol', 'the server sent no flag list where one is due');
+  return match[1]!.split(' ').filter((flag) => flag !== '');
+}

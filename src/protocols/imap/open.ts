@@ -1,0 +1,181 @@
+import { ImapFlow } from 'imapflow';
+import { connect, type Connected, type ConnectPolicy, type ConnectTarget } from '../connect.js';
+import { ConnectError } from '../connect-error.js';
+import { underDeadline } from '../deadline.js';
+import { ImapConnection } from './connection.js';
+import { ImapFailure } from './failure.js';
+import { OPEN_DEADLINE_MS, WIRE_LIMITS } from './limits.js';
+import { scrubber } from './scrub.js';
+
+/** `authzid`: SASL PLAIN signs in as `user` and acts as `authzid`. A composite login is a password login. */
+export type ImapLogin =
+  | { readonly kind: 'password'; readonly user: string; readonly password: string }
+  | { readonly kind: 'authzid'; readonly user: string; readonly password: string; readonly authzid: string }
+  | { readonly kind: 'token'; readonly user: string; readonly token: string };
+
+export interface OpenOptions {
+  readonly policy: ConnectPolicy;
+  /** For everything up to a signed-in session (ms). */
+  readonly deadlineMs?: number;
+}
+
+/** Tokens of an answer before we take over: capability lists and the like. */
+const SIGN_IN_TOKENS = 10_000;
+/** One name for all that imapflow calls a limit. */
+const TOO_LARGE = /^(LineTooLarge|LiteralTooLarge|ResponseTooLarge|TooManyTokens|TooManyResponses|MAX_IMAP_NESTING)/;
+const CONTROL = /[\x00-\x1f\x7f]/;
+
+/**
+ * Dials the checked address, makes the connection safe, signs in by imapflow, and takes the socket over from it. No
+ * credential leaves before TLS stands (unless the policy allows plaintext); a session that was signed in without us
+ * asking (PREAUTH) is refused.
+ * @throws ConnectError, ImapFailure, or the signal's reason.
+ */
+export async function openImap(
+  target: ConnectTarget,
+  login: ImapLogin,
+  options: OpenOptions,
+  signal: AbortSignal,
+): Promise<ImapConnection> {
+  for (const text of secretsOf(login).concat(login.user)) {
+    if (CONTROL.test(text))
+      throw new ImapFailure('input', 'a user name or password has a character that cannot be sent');
+  }
+  const late = (): Error => new ConnectError('TIMEOUT', 'The server did not answer in time.');
+  return underDeadline(options.deadlineMs ?? OPEN_DEADLINE_MS, signal, late, async (deadline) => {
+    const connected = await connect(target, options.policy, deadline);
+    return signIn(target, connected, login, deadline);
+  });
+}
+
+async function signIn(
+  target: ConnectTarget,
+  connected: Connected,
+  login: ImapLogin,
+  signal: AbortSignal,
+): Promise<ImapConnection> {
+  const scrub = scrubber(...maskedForms(login));
+  const flow = new ImapFlow({
+    host: target.host,
+    port: target.port,
+    secure: target.security === 'tls',
+    doSTARTTLS: target.security === 'starttls' ? true : target.security === 'none' ? false : undefined,
+    transport: {
+      connect(_options, onConnect) {
+        setImmediate(onConnect);
+        return connected.socket;
+      },
+      upgrade: (_socket, _options, onSecure) => connected.upgradeNow(onSecure),
+    },
+    auth: authOf(login),
+    clientInfo: { name: 'Mailferry', version: false, vendor: false, 'support-url': false },
+    logger: false,
+    disableAutoIdle: true,
+    disableAutoEnable: true,
+    disableCompression: true,
+    disableIMAP4rev2: true,
+    maxLineLength: WIRE_LIMITS.lineBytes,
+    maxLiteralSize: WIRE_LIMITS.keptLiteralBytes,
+    maxResponseSize: WIRE_LIMITS.responseBytes,
+    maxResponseTokens: SIGN_IN_TOKENS,
+  });
+  let late: unknown = null;
+  // imapflow reports some errors only here; unheard, they would end the process (postalsys/imapflow#302).
+  flow.on('error', (error) => {
+    late ??= error;
+  });
+  const onAbort = (): void => flow.close();
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    signal.throwIfAborted();
+    await flow.connect();
+    if (flow.authenticated === true) {
+      throw new ImapFailure('insecure', 'the server signed us in without asking who we are');
+    }
+    if (late !== null) throw late;
+    const capabilities = new Set([...flow.capabilities.keys()].map((name) => name.toUpperCase()));
+    const { socket } = flow.unbind();
+    socket.setTimeout(0);
+    return new ImapConnection(socket, capabilities, scrub);
+  } catch (error) {
+    flow.close();
+    connected.socket.destroy();
+    if (signal.aborted) throw signal.reason;
+    throw signInFailure(error, late, scrub);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}
+
+function authOf(login: ImapLogin): ConstructorParameters<typeof ImapFlow>[0]['auth'] {
+  switch (login.kind) {
+    case 'password':
+      return { user: login.user, pass: login.password };
+    case 'authzid':
+      return { user: login.user, pass: login.password, authzid: login.authzid, loginMethod: 'AUTH=PLAIN' };
+    case 'token':
+      return { user: login.user, accessToken: login.token };
+  }
+}
+
+function secretsOf(login: ImapLogin): string[] {
+  return login.kind === 'token' ? [login.token] : [login.password];
+}
+
+/** The secret, and the SASL answers it is part of. */
+function maskedForms(login: ImapLogin): [string[], string[]] {
+  if (login.kind === 'token') return [[login.token], []];
+  const authzid = login.kind === 'authzid' ? login.authzid : '';
+  return [[login.password], [`${authzid}\0${login.user}\0${login.password}`]];
+}
+
+interface FlowError {
+  readonly code?: string;
+  readonly response?: unknown;
+  readonly responseText?: unknown;
+  readonly serverResponseCode?: string;
+  readonly authenticationFailed?: boolean;
+  readonly tlsFailed?: boolean;
+  readonly oauthError?: unknown;
+  readonly reason?: unknown;
+  readonly message?: string;
+}
+
+function signInFailure(error: unknown, late: unknown, scrub: (text: string) => string): unknown {
+  if (error instanceof ConnectError || error instanceof ImapFailure) return error;
+  if (late instanceof ConnectError) return late;
+  const told = (error ?? {}) as FlowError;
+  const code = String(told.code ?? '');
+  const said = [told.response, told.responseText, told.reason].find((text) => typeof text === 'string') as
+    string | undefined;
+  const serverText = scrub(said ?? '');
+  const details = { serverText, responseCode: told.serverResponseCode?.toUpperCase() ?? null };
+  if (TOO_LARGE.test(code)) return new ImapFailure('too-large', 'the server sent too long an answer', details);
+  if (code === 'STARTTLS_INJECTION') {
+    return new ConnectError('PROTOCOL_ERROR', 'Somebody put data into the connection before it was encrypted.', {
+      why: 'plaintext-injected',
+    });
+  }
+  if (told.tlsFailed === true) {
+    return code === ''
+      ? new ImapFailure('insecure', 'the server offers no encryption', details)
+      : new ConnectError('CONNECT_FAILED', 'The server closed the connection.', {
+          why: 'closed',
+          cause: scrubbed(error, scrub),
+        });
+  }
+  if (told.authenticationFailed === true || /Unsupported authentication mechanism/.test(told.message ?? '')) {
+    return new ImapFailure('auth', 'the server refused the sign-in', details);
+  }
+  if (/TIMEOUT/.test(code)) return new ConnectError('TIMEOUT', 'The server did not answer in time.');
+  if (/Parser|InvalidResponse|UnexpectedTag|MissingTag|ResponseProcessing/.test(code)) {
+    return new ImapFailure('protocol', 'the server does not speak IMAP', details);
+  }
+  if (serverText !== '') return new ImapFailure('bye', 'the server ended the connection', details);
+  return new ImapFailure('closed', 'the server closed the connection', { cause: scrubbed(error, scrub) });
+}
+
+/** An error's text without secrets; imapflow's own error object may hold what was sent. */
+function scrubbed(error: unknown, scrub: (text: string) => string): Error {
+  return new Error(scrub(error instanceof Error ? error.message : 'unknown'));
+}
