@@ -1,3 +1,4 @@
+import type { Actor } from '../jobs/contract.js';
 import type { Principal } from '../panel/host-panel.js';
 import type { Request } from './http.js';
 
@@ -6,6 +7,7 @@ export type IdentityKind = 'bearer' | 'cookie' | 'panel';
 
 export interface Visitor {
   readonly principal: Principal;
+  readonly actor: Actor;
   readonly by: IdentityKind;
   /** Binds CSRF tokens: the session for a cookie, the person for a panel's own session. Null for a Bearer token. */
   readonly csrfScope: string | null;
