@@ -12,6 +12,8 @@ export interface DovecotShape {
   readonly quota?: string;
   /** Default 20. */
   readonly maxUserIpConnections?: number;
+  /** Folder names may hold what the format keeps for itself, e.g. a dot in maildir. Default false. */
+  readonly escapeNames?: boolean;
   /** More lines for the end of the file, e.g. to take a capability away: `imap_capability = IMAP4rev1 IDLE`. */
   readonly extra?: string;
 }
@@ -60,7 +62,7 @@ first_valid_uid = ${place.mail.uid}
 last_valid_uid = ${place.mail.uid}
 first_valid_gid = ${place.mail.gid}
 mail_location = ${STATE_DIRS[shape.format ?? 'maildir']}
-mail_plugins = quota
+mail_plugins = quota${shape.escapeNames ? ' listescape' : ''}
 mail_max_userip_connections = ${shape.maxUserIpConnections ?? 20}
 mail_max_keyword_length = 50
 ssl = yes

@@ -7,7 +7,6 @@ import {
   openSync,
   readdirSync,
   readFileSync,
-  renameSync,
   rmSync,
   writeFileSync,
 } from 'node:fs';
@@ -15,16 +14,9 @@ import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { userInfo } from 'node:os';
 import { issue, makeAuthority, type Authority } from './certificate.js';
-import {
-  checkName,
-  dovecotConfig,
-  masterLine,
-  userLine,
-  type DovecotPlace,
-  type DovecotShape,
-  type DovecotUser,
-} from './dovecot-config.js';
-import { dataPlace, isRoot, lookUpUser, shortPlace, systemUser, type Owner } from './places.js';
+import { authOwner, dovecotAccounts, mailOwner, prepareAccounts, type DovecotAccounts } from './dovecot-accounts.js';
+import { dovecotConfig, type DovecotPlace, type DovecotShape, type DovecotUser } from './dovecot-config.js';
+import { dataPlace, isRoot, lookUpUser, shortPlace, SYSTEM_USER, type Owner } from './places.js';
 import {
   alive,
   commandLine,
@@ -60,11 +52,9 @@ export interface DovecotServer extends RunningServer {
   readonly imapsPort: number;
   /** PEM of the authority that signed the certificate. */
   readonly ca: string;
-  /** Adds an account: it works at once. Or changes one: Dovecot may take up to a second to see it. */
-  addUser(user: DovecotUser): void;
-  removeUser(name: string): void;
-  /** A user's home folder: read-only for tests, please. */
-  homeOf(name: string): string;
+  /** Its own folder. */
+  readonly dir: string;
+  readonly accounts: DovecotAccounts;
   /** The last lines of its log. */
   log(lines?: number): string;
   /** SIGKILL to the sessions of everybody: every connection is cut, the server stays. */
@@ -97,29 +87,16 @@ const SOCKET_NAME_MAX = 32;
 export async function startDovecot(options: DovecotOptions): Promise<DovecotServer> {
   const programs = findDovecot(options.say ?? (() => undefined));
   const dir = place(options);
-  const mail = isRoot() ? (lookUpUser('mail') ?? systemUser()) : self();
-  const homes = join(dir, 'home');
-  const userFile = (name: string): string => {
-    checkName(name);
-    return join(dir, 'users', name.toLowerCase());
-  };
+  const mail = mailOwner();
+  const accounts = dovecotAccounts(dir);
   const portsFile = join(dir, 'ports.json');
   const ca = certificates(dir, options);
   const conf = join(dir, 'dovecot.conf');
   const pidFile = join(shortPlace(join(dir, 'run'), SOCKET_NAME_MAX, 0o755), 'master.pid');
 
-  const home = (name: string): string => join(homes, name.toLowerCase());
-  // A file for each user: Dovecot looks at one file at most once a second, and a new account must work at once.
-  const addUser = (user: DovecotUser): void => replaceFile(userFile(user.user), userLine(user, home(user.user), mail));
-
-  for (const sub of ['home', 'state', 'users']) mkdirSync(join(dir, sub), { recursive: true });
-  if (isRoot()) {
-    chmodSync(homes, 0o755);
-    own(homes, mail);
-  }
-  const masters = options.master ? masterLine(options.master.name, options.master.password) : '';
-  replaceFile(join(dir, 'masters'), masters);
-  for (const user of options.users ?? []) addUser(user);
+  mkdirSync(join(dir, 'state'), { recursive: true });
+  prepareAccounts(dir, options.master);
+  for (const user of options.users ?? []) accounts.add(user);
 
   let ports = options.ports ?? readJson<{ imap: number; imaps: number }>(portsFile);
   let pid = 0;
@@ -165,9 +142,8 @@ export async function startDovecot(options: DovecotOptions): Promise<DovecotServ
     get adopted() {
       return adopted;
     },
-    addUser,
-    removeUser: (name) => rmSync(userFile(name), { force: true }),
-    homeOf: home,
+    dir,
+    accounts,
     log: (lines = 40) =>
       existsSync(join(dir, 'dovecot.log')) ? linesOf(join(dir, 'dovecot.log')).slice(-lines).join('\n') : '',
     dropSessions() {
@@ -264,9 +240,9 @@ async function launch(
 }
 
 function place(options: DovecotOptions): string {
-  const dir = dataPlace(options.dir, options.name, isRoot() ? (lookUpUser('mail') ?? systemUser()) : undefined);
-  // As root, Dovecot's processes are of three users: all of them have to get in.
-  if (isRoot()) chmodSync(dir, 0o755);
+  const dir = dataPlace(options.dir, options.name, isRoot() ? mailOwner() : undefined);
+  // As root, Dovecot's processes are of three users, and all of them have to get in.
+  if (isRoot()) chmodSync(dir, 0o711);
   return dir;
 }
 
@@ -283,10 +259,9 @@ function placeOf(
     const group = spawnSync('id', ['-gn'], { encoding: 'utf8' }).stdout.trim();
     return { ...base, internalUser: me, internalGroup: group, loginUser: me, root: false };
   }
-  if (lookUpUser('dovecot') && lookUpUser('dovenull'))
-    return { ...base, internalUser: 'dovecot', internalGroup: 'dovecot', loginUser: 'dovenull', root: true };
-  systemUser();
-  return { ...base, internalUser: 'mailferry', internalGroup: 'mailferry', loginUser: 'mailferry', root: true };
+  const internal = authOwner()?.user ?? SYSTEM_USER;
+  const loginUser = lookUpUser('dovenull') ? 'dovenull' : internal;
+  return { ...base, internalUser: internal, internalGroup: internal, loginUser, root: true };
 }
 
 /** @returns the authority's certificate; the server's own lies in server.crt and server.key. */
@@ -302,12 +277,6 @@ function certificates(dir: string, options: DovecotOptions): string {
   writeFileSync(join(dir, 'server.crt'), server.cert, { mode: 0o644 });
   writeFileSync(file, authority.cert, { mode: 0o644 });
   return authority.cert;
-}
-
-const self = (): Owner => ({ uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 });
-
-function own(path: string, owner: Owner): void {
-  spawnSync('chown', [`${owner.uid}:${owner.gid}`, path]);
 }
 
 function listens(port: number): Promise<boolean> {
@@ -342,12 +311,6 @@ function linesOf(file: string): string[] {
   return readFileSync(file, 'utf8')
     .split('\n')
     .filter((line) => line !== '');
-}
-
-/** Whole or not at all: Dovecot may read it at any moment. */
-function replaceFile(file: string, text: string): void {
-  writeFileSync(`${file}.new`, text, { mode: 0o644 });
-  renameSync(`${file}.new`, file);
 }
 
 function readJson<T>(file: string): T | undefined {
