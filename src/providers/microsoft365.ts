@@ -1,0 +1,25 @@
+import { imaps, mailAnd, type Provider } from './provider.js';
+
+/** Exchange Online: refuses every password since basic authentication was switched off. */
+export const microsoft365: Provider = {
+  id: 'microsoft365',
+  name: 'Microsoft 365',
+  comes: 'imap-soon-oauth',
+  servers: [imaps('outlook.office365.com')],
+  asksForServer: false,
+  username: 'address',
+  gives: mailAnd({}),
+  limits: { maxConnections: 4, maxMessageBytes: 150 * 1024 * 1024 },
+  matches: { domains: [], mx: ['mail.protection.outlook.com', 'mx.microsoft'] },
+  hosts: ['outlook.office365.com', 'outlook.office.com'],
+  refusalMeans: 'AUTH_NEEDS_OAUTH',
+  words: {
+    summary: 'Company mail at Microsoft (Office 365, Exchange Online).',
+    unavailable:
+      'Microsoft no longer lets other programs sign in with a password, and signing in through Microsoft is not built in here yet. Mailboxes at Microsoft 365 cannot be moved for now.',
+    placeholder: 'anna@company.example',
+    errors: {
+      AUTH_NEEDS_OAUTH: 'Microsoft refuses passwords from other programs. This mailbox cannot be moved for now.',
+    },
+  },
+};
