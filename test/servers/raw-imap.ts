@@ -25,9 +25,14 @@ export class RawImap {
   /** In the clear: loopback only. */
   static async open(port: number, user: string, password: string): Promise<RawImap> {
     const client = new RawImap(connect({ host: '127.0.0.1', port }));
-    await client.next();
-    await client.command(`LOGIN ${quoted(user)} ${quoted(password)}`);
-    return client;
+    try {
+      await client.next();
+      await client.command(`LOGIN ${quoted(user)} ${quoted(password)}`);
+      return client;
+    } catch (error) {
+      client.socket.destroy();
+      throw error;
+    }
   }
 
   /**
