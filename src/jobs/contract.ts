@@ -1,4 +1,5 @@
 import type { ItemKind } from '../mailbox/kinds.js';
+import type { Principal } from '../panel/host-panel.js';
 import type { JobAction, JobFilters, JobOptions, JobState, JobView, SourceSettings, TestView } from './job.js';
 
 /**
@@ -20,6 +21,8 @@ export interface Actor {
   readonly actor?: string;
   readonly ip?: string;
   readonly visibility: Visibility;
+  /** Whom the panel is asked about at every start and before a replace; without one a replace is FORBIDDEN. */
+  readonly principal?: Principal;
 }
 
 /** A secret on its way to the sealer. Never logged, never stored as it is. */

@@ -32,8 +32,8 @@ export class QueueModule {
         BullModule.forRootAsync(CONFIG_KEY, {
           imports: options.imports,
           inject: options.inject as never[],
-          useFactory: async (...args: never[]) => ({
-            redis: redisOptions(await options.useFactory(...args)),
+          useFactory: async (...args: unknown[]) => ({
+            redis: redisOptions(await options.useFactory(...(args as never[]))),
             prefix: QUEUE_PREFIX,
             settings: SETTINGS,
             defaultJobOptions: { removeOnComplete: true, removeOnFail: true, attempts: 1 },

@@ -1,0 +1,154 @@
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import { getDataSourceToken } from '@nestjs/typeorm';
+import { DataSource, type EntityManager } from 'typeorm';
+import type { HostPanel, NotifyTemplate } from '../panel/host-panel.js';
+import { HOST_PANEL, PLUGIN_OPTIONS, type ResolvedOptions } from '../panel/options.js';
+import { Doorbell } from '../queue/doorbell.js';
+import { AuditTrail, by, SYSTEM } from './audit.js';
+import { JobError, type Actor } from './contract.js';
+import type { JobEntity } from './entities.js';
+import type { JobState } from './job.js';
+import { FINAL_STATES, isFinal, type JobEvent } from './job-state.js';
+import { hasSource } from './job-view.js';
+import { HARD_LIMIT_MS, inMs, keepAfter } from './keeping.js';
+import { SecretStore } from './secrets.js';
+import { type Circumstances, transition } from './transition.js';
+
+/** A transaction on jobs, and what happens once it is committed. */
+export interface Change {
+  readonly manager: EntityManager;
+  after(work: () => void): void;
+}
+
+/** Events after which a job goes to work: no second one on the same pair may be under way then. */
+const ENTERING: readonly JobEvent[] = ['start', 'retry', 'sync'];
+const NOTICES: Readonly<Partial<Record<JobState, NotifyTemplate>>> = {
+  'needs-action': 'needs-action',
+  completed: 'finished',
+  failed: 'failed',
+};
+
+/**
+ * Every change of a job's state, a person's or the worker's: the state, what happens to the secrets, the audit line,
+ * the ring and the notice belong together.
+ */
+@Injectable()
+export class JobChanges {
+  private readonly logger = new Logger('mailferry:jobs');
+
+  constructor(
+    @Inject(getDataSourceToken('mailferry')) private readonly db: DataSource,
+    @Inject(HOST_PANEL) private readonly panel: HostPanel,
+    @Inject(PLUGIN_OPTIONS) private readonly options: ResolvedOptions,
+    @Inject(SecretStore) private readonly secrets: SecretStore,
+    @Inject(AuditTrail) private readonly audit: AuditTrail,
+    @Inject(Doorbell) private readonly doorbell: Doorbell,
+  ) {}
+
+  /** What `after` collects is done when everything is committed; it can fail nothing any more. */
+  async transact<T>(work: (change: Change) => Promise<T>): Promise<T> {
+    const later: (() => void)[] = [];
+    const result = await this.db.transaction((manager) => work({ manager, after: (step) => void later.push(step) }));
+    for (const step of later) step();
+    return result;
+  }
+
+  /**
+   * @param who null: nobody at a keyboard.
+   * @throws JobError NOT_FOUND, INVALID_STATE
+   */
+  async apply(
+    change: Change,
+    id: string,
+    event: JobEvent,
+    who: Actor | null,
+    circumstances: Circumstances = {},
+  ): Promise<JobEntity> {
+    const { manager } = change;
+    const { from, job } = await transition(manager, id, event, circumstances);
+    if (ENTERING.includes(event)) await this.beAlone(manager, job);
+    await this.dealWithSecrets(manager, job, who);
+    await this.audit.record(
+      {
+        ...(who === null ? { tenant: job.tenant, sub: SYSTEM } : by(who)),
+        action: `job.${event}`,
+        job: id,
+        mailbox: job.mailbox,
+        detail: { from, to: job.state, ...(job.reason === null ? {} : { code: job.reason.code }) },
+      },
+      manager,
+    );
+    if (job.state === 'queued') change.after(() => this.ring(job));
+    const notice = event === 'start' ? 'started' : NOTICES[job.state];
+    if (notice !== undefined) change.after(() => this.notify(job, notice));
+    return job;
+  }
+
+  ring(job: Pick<JobEntity, 'id' | 'queuedAt'>): void {
+    void this.doorbell.ringRun(job.id, String(job.queuedAt?.getTime() ?? 0));
+  }
+
+  /** The database holds it too, once the link is known (jobs_one_per_link); this holds before the first run. */
+  private async beAlone(manager: EntityManager, job: JobEntity): Promise<void> {
+    if (!hasSource(job)) return;
+    await manager.query(`SELECT pg_advisory_xact_lock(hashtextextended($1, 11))`, [`${job.tenant} ${job.mailbox}`]);
+    const others: unknown[] = await manager.query(
+      `SELECT 1 FROM mailferry.jobs WHERE tenant = $1 AND mailbox = $2 AND id <> $3 AND state <> ALL($4)
+         AND source->>'type' = $5 AND source_host = $6 AND lower(source->>'username') = lower($7) LIMIT 1`,
+      [
+        job.tenant,
+        job.mailbox,
+        job.id,
+        ['draft', ...FINAL_STATES],
+        job.source.type,
+        job.source.host.toLowerCase(),
+        job.source.username,
+      ],
+    );
+    if (others.length > 0)
+      throw new JobError('INVALID_STATE', 'Another migration from this account into this mailbox is under way.');
+  }
+
+  private async dealWithSecrets(manager: EntityManager, job: JobEntity, who: Actor | null): Promise<void> {
+    if (job.state === 'queued') await this.secrets.keepUntil(manager, job.id, inMs(HARD_LIMIT_MS));
+    if (!isFinal(job.state)) return;
+    const keepForSync = job.options.keepForSync === true;
+    const until = keepAfter(
+      { state: job.state, outcome: job.outcome, keepForSync },
+      this.options.limits.keepSecretsHours,
+    );
+    if (until === null) await this.eraseSecrets(manager, job, job.state, who);
+    else await this.secrets.keepUntil(manager, job.id, until);
+  }
+
+  async eraseSecrets(manager: EntityManager, job: JobEntity, why: string, who: Actor | null): Promise<void> {
+    const erased = await this.secrets.erase(manager, job.id);
+    if (erased === 0) return;
+    await this.audit.record(
+      {
+        ...(who === null ? { tenant: job.tenant, sub: SYSTEM } : by(who)),
+        action: 'credentials.erased',
+        job: job.id,
+        mailbox: job.mailbox,
+        detail: { why, count: String(erased) },
+      },
+      manager,
+    );
+  }
+
+  private notify(job: JobEntity, template: NotifyTemplate): void {
+    const { code = '', message = '', action = '' } = job.reason ?? {};
+    const data = {
+      jobId: job.id,
+      mailbox: job.mailbox,
+      state: job.state,
+      outcome: job.outcome ?? '',
+      code,
+      message,
+      action,
+    };
+    Promise.resolve()
+      .then(() => this.panel.notify(job.mailbox, template, data))
+      .catch((error: Error) => this.logger.warn(`the panel did not take a notice: ${error.message}`));
+  }
+}

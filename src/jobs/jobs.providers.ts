@@ -1,0 +1,25 @@
+import type { Provider } from '@nestjs/common';
+import { Keyring } from '../credentials/keyring.js';
+import { PLUGIN_OPTIONS, type ResolvedOptions } from '../panel/options.js';
+import { Admission } from './admission.js';
+import { Attempts } from './attempts.js';
+import { AuditTrail } from './audit.js';
+import { ConnectionTestsService } from './connection-tests.service.js';
+import { JobChanges } from './job-changes.js';
+import { JobReader } from './job-view.js';
+import { JobsService } from './jobs.service.js';
+import { SecretStore } from './secrets.js';
+import { KEYRING } from './tokens.js';
+
+/** What both halves of the plugin need; they bring PLUGIN_OPTIONS, HOST_PANEL, the data source and the Doorbell. */
+export const JOBS_PROVIDERS: Provider[] = [
+  { provide: KEYRING, inject: [PLUGIN_OPTIONS], useFactory: ({ keys }: ResolvedOptions) => Keyring.parse(keys) },
+  AuditTrail,
+  Attempts,
+  SecretStore,
+  Admission,
+  JobReader,
+  JobChanges,
+  JobsService,
+  ConnectionTestsService,
+];

@@ -1,0 +1,130 @@
+import type { Reason } from './job.js';
+
+/** What a code means for the person at the keyboard, and what to do about it. English; pages may translate by code. */
+export interface Words {
+  readonly message: string;
+  readonly action?: string;
+}
+
+const RETYPE = 'Check the user name and type the password again.';
+const ASK_PROVIDER = 'If this stays so, ask your old provider.';
+
+/** Every code that an answer, a job's reason or a connection test can carry. */
+export const MESSAGES: Readonly<Record<string, Words>> = {
+  OK: { message: 'The connection works.' },
+
+  TARGET_NOT_ALLOWED: {
+    message: 'This server may not be used: its address is not on the public internet.',
+    action: 'Check the name of the server, or ask your hoster to allow it.',
+  },
+  PORT_NOT_ALLOWED: {
+    message: 'This port may not be used. Mail servers usually answer on port 993.',
+    action: 'Use port 993 with TLS, or port 143 with STARTTLS.',
+  },
+  HOST_NOT_FOUND: { message: 'There is no server with this name.', action: 'Check the spelling of the server’s name.' },
+  CONNECT_FAILED: {
+    message: 'The server cannot be reached.',
+    action: `Check the server’s name and port. ${ASK_PROVIDER}`,
+  },
+  TIMEOUT: { message: 'The server did not answer in time.', action: `Try again in some minutes. ${ASK_PROVIDER}` },
+  TLS_UNTRUSTED: {
+    message: 'The server’s certificate cannot be checked, so no password was sent.',
+    action: 'Check the server’s name. If you know this server, you can accept exactly this certificate.',
+  },
+  TLS_REQUIRED: {
+    message: 'The server offers no encryption here, so no password was sent.',
+    action: 'Use port 993 with TLS, or ask your old provider for an encrypted connection.',
+  },
+  AUTH_FAILED: { message: 'The server does not accept this user name and password.', action: RETYPE },
+  AUTH_NEEDS_APP_PASSWORD: {
+    message: 'This provider wants an app password instead of your usual one.',
+    action: 'Make an app password in the security settings of your old account and type it here.',
+  },
+  AUTH_NEEDS_OAUTH: {
+    message: 'This provider does not let programs in with a password.',
+    action: 'Ask your old provider or your hoster how this account can be moved.',
+  },
+  IMAP_DISABLED: {
+    message: 'IMAP is switched off in the old account.',
+    action: 'Switch on IMAP in the settings of your old account, then try again.',
+  },
+  PROTOCOL_ERROR: {
+    message: 'The server answered with something that is not understood.',
+    action: `Check the port and the kind of encryption. ${ASK_PROVIDER}`,
+  },
+  MESSAGE_TOO_LARGE: {
+    message: 'The server sent more than is taken at once.',
+    action: 'Ask your hoster: the largest message can be limited.',
+  },
+  LISTING_FAILED: { message: 'The folders of the old account cannot be listed.', action: ASK_PROVIDER },
+  RATE_LIMITED: {
+    message: 'There were too many tries.',
+    action: 'Wait a while before you try again.',
+  },
+  PROVIDER_LIMIT: {
+    message: 'The old provider limits how much may be copied at a time.',
+    action: 'Nothing needs to be done: it goes on by itself.',
+  },
+
+  QUOTA_EXCEEDED: {
+    message: 'The new mailbox is full.',
+    action: 'Delete something in the new mailbox or have its limit raised, then resume.',
+  },
+  DESTINATION_UNAVAILABLE: {
+    message: 'The new mailbox cannot be reached at the moment.',
+    action: 'Nothing is lost. Try again in some minutes, or ask your hoster.',
+  },
+  DESTINATION_MISSING: {
+    message: 'The new mailbox does not exist.',
+    action: 'Make the mailbox in the control panel first.',
+  },
+  DESTINATION_AUTH_FAILED: {
+    message: 'The new mailbox does not accept its password.',
+    action: 'Type the password of the new mailbox again.',
+  },
+  SAME_MAILBOX: {
+    message: 'The old and the new mailbox are the same.',
+    action: 'Check the server and the user name of the old account.',
+  },
+  CREDENTIALS_REQUIRED: {
+    message: 'The password is needed again: it is not kept for longer.',
+    action: 'Type the password of the account again, then go on.',
+  },
+  RECOVERY_INCOMPLETE: { message: 'What an interrupted run left could not be made sure of.', action: 'Resume it.' },
+  EMPTY_SOURCE: {
+    message: 'The old account shows no messages, so nothing in the new one was replaced.',
+    action: 'Check that this is the right account.',
+  },
+
+  NOT_FOUND: { message: 'There is no such migration.' },
+  FORBIDDEN: { message: 'You may not do this.' },
+  INVALID_STATE: { message: 'This cannot be done in the migration’s present state.', action: 'Load the page again.' },
+  VALIDATION: { message: 'Something in the form is not right.' },
+  AUDIT_UNAVAILABLE: {
+    message: 'This was not done, because it could not be recorded.',
+    action: 'Try again in some minutes, or ask your hoster.',
+  },
+  SECRET_UNREADABLE: {
+    message: 'The saved password cannot be read any more.',
+    action: 'Type the password of the account again, then go on.',
+  },
+  SOURCE_UNSUPPORTED: {
+    message: 'This kind of account cannot be copied yet.',
+    action: 'Use IMAP, if your old provider offers it.',
+  },
+  INTERRUPTED: { message: 'The work was interrupted. It goes on by itself.' },
+  INTERNAL: {
+    message: 'Something went wrong on our side. Nothing is lost.',
+    action: 'Try again. If it stays so, ask your hoster.',
+  },
+  UNKNOWN: { message: 'It did not work.', action: 'Try again. If it stays so, ask your hoster.' },
+};
+
+export function wordsFor(code: string): Words {
+  return Object.hasOwn(MESSAGES, code) ? MESSAGES[code]! : MESSAGES['UNKNOWN']!;
+}
+
+/** A job's reason, in the words of the table. */
+export function reasonFor(code: string): Reason {
+  return { code, ...wordsFor(code) };
+}

@@ -1,0 +1,88 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { getDataSourceToken } from '@nestjs/typeorm';
+import { DataSource, type EntityManager } from 'typeorm';
+import type { Keyring } from '../credentials/keyring.js';
+import { seal } from '../credentials/seal.js';
+import type { DestinationSecret, SourceSecret } from './contract.js';
+import { CredentialEntity } from './entities.js';
+import { KEYRING } from './tokens.js';
+
+/** The secrets a job or a connection test can have. */
+export const SECRET_FIELDS = [
+  'source-password',
+  'source-token',
+  'destination-username',
+  'destination-password',
+] as const;
+export type SecretField = (typeof SECRET_FIELDS)[number];
+export interface SecretOwner {
+  readonly tenant: string;
+  readonly owner: string;
+}
+
+/** Seals, lists and erases. Nothing here can open: only the worker does. */
+@Injectable()
+export class SecretStore {
+  constructor(
+    @Inject(getDataSourceToken('mailferry')) private readonly db: DataSource,
+    @Inject(KEYRING) private readonly keyring: Keyring,
+  ) {}
+
+  /** Replaces what was sealed for the source, as a whole. */
+  async putSource(manager: EntityManager, at: SecretOwner, secret: SourceSecret, until: Date): Promise<void> {
+    await this.remove(manager, at.owner, ['source-password', 'source-token']);
+    if (secret.password !== undefined) await this.put(manager, at, 'source-password', secret.password, until);
+    if (secret.token !== undefined) await this.put(manager, at, 'source-token', secret.token, until);
+  }
+
+  async putDestination(manager: EntityManager, at: SecretOwner, secret: DestinationSecret, until: Date): Promise<void> {
+    await this.remove(manager, at.owner, ['destination-username', 'destination-password']);
+    if (secret.username !== undefined) await this.put(manager, at, 'destination-username', secret.username, until);
+    await this.put(manager, at, 'destination-password', secret.password, until);
+  }
+
+  /** What is there and not expired. */
+  async held(
+    owner: string,
+    manager: EntityManager = this.db.manager,
+  ): Promise<{ source: boolean; destination: boolean }> {
+    const rows: { field: string }[] = await manager.query(
+      `SELECT field FROM mailferry.credentials WHERE owner = $1 AND (expires_at IS NULL OR expires_at > now())`,
+      [owner],
+    );
+    const fields = rows.map(({ field }) => field);
+    return {
+      source: fields.includes('source-password') || fields.includes('source-token'),
+      destination: fields.includes('destination-password'),
+    };
+  }
+
+  /** The moment they are erased at, whatever happens. */
+  async keepUntil(manager: EntityManager, owner: string, until: Date): Promise<void> {
+    await manager.query(`UPDATE mailferry.credentials SET expires_at = $2 WHERE owner = $1`, [owner, until]);
+  }
+
+  /** @returns how many were there. */
+  async erase(manager: EntityManager, owner: string): Promise<number> {
+    return (await manager.delete(CredentialEntity, { owner })).affected ?? 0;
+  }
+
+  async remove(manager: EntityManager, owner: string, fields: readonly SecretField[]): Promise<void> {
+    await manager.query(`DELETE FROM mailferry.credentials WHERE owner = $1 AND field = ANY($2)`, [owner, fields]);
+  }
+
+  private async put(
+    manager: EntityManager,
+    { tenant, owner }: SecretOwner,
+    field: SecretField,
+    secret: string,
+    until: Date,
+  ): Promise<void> {
+    const { keyId, wrappedKey, nonce, ciphertext } = seal(this.keyring, secret, { tenant, owner, field });
+    await manager.query(
+      `INSERT INTO mailferry.credentials (tenant, owner, field, key_id, wrapped_key, nonce, ciphertext, expires_at)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+      [tenant, owner, field, keyId, wrappedKey, nonce, ciphertext, until],
+    );
+  }
+}

@@ -1,0 +1,172 @@
+import { z } from 'zod';
+import { parseHost } from '../mailbox/address.js';
+import { ITEM_KINDS, type ItemKind } from '../mailbox/kinds.js';
+import { JobError, type DestinationSecret, type NewJob, type SourceSecret } from './contract.js';
+import type { JobFilters, JobOptions, SourceSettings } from './job.js';
+
+/** SECURITY, destination: characters that could end a composite login or a path. */
+const NEVER_IN_ADDRESS = /[*%\\/\s\u0000-\u001f\u007f-\u009f]/;
+/** No user name or password of a mail account has a control character; some would end a protocol line. */
+const CONTROL = /[\u0000-\u001f\u007f]/;
+/** RFC 5321 section 4.5.3.1. */
+const MAX_ADDRESS = 254;
+const MAX_SECRET = 8_192;
+const MAX_FOLDERS = 5_000;
+const MAX_FORM_BYTES = 64 * 1024;
+
+const line = (max: number) =>
+  z
+    .string()
+    .min(1)
+    .max(max)
+    .refine((text) => !CONTROL.test(text), 'has a control character');
+const https = z
+  .string()
+  .max(2_000)
+  .refine((text) => /^https:$/.test(protocolOf(text)), 'is not an https:// address');
+
+/** Every protocol's settings in one; what a protocol needs beyond host and port is checked by its source. */
+const SOURCE = z.strictObject({
+  type: z.string().regex(/^[a-z][a-z0-9-]{1,20}$/, 'is not a known kind of source'),
+  provider: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9.-]{0,40}$/)
+    .optional(),
+  host: z
+    .string()
+    .max(300)
+    .refine((text) => parseHost(text) !== null, 'is not the name or the address of a server')
+    .transform((text) => text.trim().toLowerCase().replace(/\.$/, '')),
+  port: z.int().min(1).max(65_535),
+  security: z.enum(['tls', 'starttls', 'none']),
+  username: line(320).transform((text) => text.trim()),
+  caFingerprint: z
+    .string()
+    .transform((text) => text.replaceAll(':', '').toLowerCase())
+    .refine((text) => /^[0-9a-f]{64}$/.test(text), 'is not a SHA-256 fingerprint')
+    .optional(),
+  dav: z.strictObject({ url: https }).optional(),
+  ews: z.strictObject({ url: https }).optional(),
+  options: z
+    .record(z.string().regex(/^[a-zA-Z][a-zA-Z0-9]{0,40}$/), z.union([z.string().max(500), z.number(), z.boolean()]))
+    .refine((options) => !Object.keys(options).some((key) => /pass|secret|token/i.test(key)), 'may hold no secret')
+    .optional(),
+});
+const SECRET = z.strictObject({ password: line(MAX_SECRET).optional(), token: line(MAX_SECRET).optional() });
+const DESTINATION = z.strictObject({ username: line(320).optional(), password: line(MAX_SECRET) });
+const ITEMS = z
+  .array(z.enum(ITEM_KINDS))
+  .min(1, 'names nothing to import')
+  .transform((items) => ITEM_KINDS.filter((kind) => items.includes(kind)));
+const FILTERS = z.strictObject({
+  excludeFolders: z
+    .array(z.array(z.string().min(1).max(2_000)).min(1).max(100))
+    .max(MAX_FOLDERS)
+    .optional(),
+  since: z.iso
+    .datetime({ offset: true })
+    .or(z.iso.date())
+    .transform((text) => new Date(text).toISOString())
+    .optional(),
+  maxItemBytes: z.int().min(1).optional(),
+});
+const OPTIONS = z.strictObject({
+  repair: z.boolean().optional(),
+  keepForSync: z.boolean().optional(),
+  deepVerify: z.boolean().optional(),
+});
+const FORM = z
+  .record(z.string().max(100), z.unknown())
+  .refine((form) => JSON.stringify(form).length <= MAX_FORM_BYTES, 'is too large');
+
+const PATCH = z.object({
+  source: SOURCE.optional(),
+  secret: SECRET.optional(),
+  destination: DESTINATION.optional(),
+  items: ITEMS.optional(),
+  existing: z.enum(['keep', 'replace']).optional(),
+  confirm: z.string().max(MAX_ADDRESS).optional(),
+  filters: FILTERS.optional(),
+  options: OPTIONS.optional(),
+  form: FORM.optional(),
+});
+
+/** What came in, checked and in its one spelling. */
+export interface CheckedSettings {
+  readonly source?: SourceSettings;
+  readonly secret?: SourceSecret;
+  readonly destination?: DestinationSecret;
+  readonly items?: readonly ItemKind[];
+  readonly existing?: 'keep' | 'replace';
+  readonly confirm?: string;
+  readonly filters?: JobFilters;
+  readonly options?: JobOptions;
+  readonly form?: Readonly<Record<string, unknown>>;
+}
+
+/** @throws JobError VALIDATION; `details` has one sentence for each wrong field, by its dotted path. */
+export function checkSettings(settings: Partial<Omit<NewJob, 'mailbox'>>): CheckedSettings {
+  const checked = check(PATCH, settings);
+  return checked.secret === undefined || checked.secret.password !== undefined || checked.secret.token !== undefined
+    ? checked
+    : { ...checked, secret: undefined };
+}
+
+/** Lower case. @throws JobError VALIDATION */
+export function checkAddress(address: unknown, field = 'mailbox'): string {
+  const text = typeof address === 'string' ? address.trim().toLowerCase() : '';
+  const at = text.lastIndexOf('@');
+  if (at < 1 || at === text.length - 1 || text.length > MAX_ADDRESS || NEVER_IN_ADDRESS.test(text))
+    throw invalid({ [field]: 'is not the address of a mailbox' });
+  return text;
+}
+
+export function invalid(details: Readonly<Record<string, string>>): JobError {
+  const [field, why] = Object.entries(details)[0] ?? ['request', 'is not right'];
+  return new JobError('VALIDATION', `${field} ${why}.`, details);
+}
+
+function check<T>(schema: z.ZodType<T>, value: unknown): T {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  // Only the place and our own words: zod's own messages may quote what was typed.
+  throw invalid(
+    Object.fromEntries(
+      result.error.issues
+        .slice(0, 50)
+        .map((issue) => [
+          issue.path.map(String).join('.') || 'request',
+          issue.code === 'custom' ? issue.message : words(issue),
+        ]),
+    ),
+  );
+}
+
+function words(issue: z.core.$ZodIssue): string {
+  switch (issue.code) {
+    case 'invalid_type':
+      return issue.input === undefined ? 'is missing or of the wrong type' : `is not ${article(issue.expected)}`;
+    case 'too_small':
+      return issue.message.startsWith('names') ? issue.message : 'is too short or too small';
+    case 'too_big':
+      return 'is too long or too large';
+    case 'invalid_value':
+      return `is none of ${issue.values.map(String).join(', ')}`;
+    case 'unrecognized_keys':
+      return 'has fields that are not known';
+    default:
+      return 'is not right';
+  }
+}
+
+function article(noun: string): string {
+  return `${/^[aeiou]/.test(noun) ? 'an' : 'a'} ${noun}`;
+}
+
+function protocolOf(text: string): string {
+  try {
+    return new URL(text).protocol;
+  } catch {
+    return '';
+  }
+}
