@@ -107,7 +107,7 @@ async function signIn(
   }
 }
 
-function authOf(login: ImapLogin): ConstructorParameters<typeof ImapFlow>[0]['auth'] {
+function authOf(login: ImapLogin): NonNullable<ConstructorParameters<typeof ImapFlow>[0]>['auth'] {
   switch (login.kind) {
     case 'password':
       return { user: login.user, pass: login.password };

@@ -14,8 +14,8 @@ export interface BodyReceiver<T> {
    * @throws ImapFailure 'too-large' to refuse it, which ends the connection too.
    */
   take(uid: number, size: number, bytes: AsyncIterable<Uint8Array>): Promise<T>;
-  /** The whole answer was well-formed: the body is what the server meant. */
-  done(uid: number, taken: T): void;
+  /** The whole answer was well-formed: the body is what the server meant. `told` is all it said, by upper-case name. */
+  done(uid: number, taken: T, told: ReadonlyMap<string, Value>): void;
   /** The connection ended before done(): the body must not be used. */
   discard(taken: T): void;
 }
@@ -42,9 +42,9 @@ export async function fetchBodies<T>(
   const left = new Set(uids);
   const noting: BodyReceiver<T> = {
     take: (uid, size, bytes) => receiver.take(uid, size, bytes),
-    done: (uid, taken) => {
+    done: (uid, taken, told) => {
       left.delete(uid);
-      receiver.done(uid, taken);
+      receiver.done(uid, taken, told);
     },
     discard: (taken) => receiver.discard(taken),
   };
@@ -65,7 +65,9 @@ async function fetchSet<T>(
   };
   const sets = toSequenceSets(uids);
   try {
-    await settled(sets.map((set) => connection.command(`UID FETCH ${set} (UID BODY.PEEK[${section}])`, hooks)));
+    await settled(
+      sets.map((set) => connection.command(`UID FETCH ${set} (UID FLAGS INTERNALDATE BODY.PEEK[${section}])`, hooks)),
+    );
   } finally {
     collector.close();
   }
@@ -82,7 +84,7 @@ async function settled(promises: readonly Promise<unknown>[]): Promise<void> {
 class Collector<T> {
   private readonly wanted: Set<number>;
   private current: { uid: number; taken: T } | null = null;
-  private quoted: { uid: number; bytes: Buffer }[] = [];
+  private quoted: { uid: number; bytes: Buffer; told: ReadonlyMap<string, Value> }[] = [];
   private quotedBytes = 0;
 
   constructor(
@@ -135,7 +137,7 @@ class Collector<T> {
         throw new ImapFailure('protocol', 'the server sent the body of another message');
       }
       this.wanted.delete(current.uid);
-      this.receiver.done(current.uid, current.taken);
+      this.receiver.done(current.uid, current.taken, told);
       return true;
     }
     if (uid === null || !this.wanted.delete(uid) || typeof body !== 'string') return false;
@@ -143,15 +145,15 @@ class Collector<T> {
     if (this.quotedBytes > MAX_QUOTED_BYTES) {
       throw new ImapFailure('too-large', 'the server sent too many bodies in one answer');
     }
-    this.quoted.push({ uid, bytes: Buffer.from(body, 'latin1') });
+    this.quoted.push({ uid, bytes: Buffer.from(body, 'latin1'), told });
     return true;
   }
 
   /** Quoted bodies are short and rare: handed on when the command is over. */
   async takeQuoted(): Promise<void> {
-    for (const { uid, bytes } of this.quoted) {
+    for (const { uid, bytes, told } of this.quoted) {
       const taken = await this.receiver.take(uid, bytes.length, once(bytes));
-      this.receiver.done(uid, taken);
+      this.receiver.done(uid, taken, told);
     }
   }
 
