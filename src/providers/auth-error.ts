@@ -25,7 +25,7 @@ const SIGNS: readonly Sign[] = [
   },
   {
     means: 'IMAP_DISABLED',
-    says: /imap( access| service| protocol)?( is| has been)? (disabled|not enabled|turned off|switched off|not allowed|blocked)|(not|n't) (have|allow) imap|not enabled for imap|(enable|activate|turn on) imap|(protocol|service|account) (is )?(disabled|not enabled) (for|by)/i,
+    says: /imap( access| service| protocol)?( is| has been)? (disabled|not enabled|turned off|switched off|not allowed|blocked)|(not|n't) (have|allow) imap|not enabled for imap|(enable|activate|turn on) imap|protocol (is )?(disabled|not enabled)/i,
   },
   {
     means: 'AUTH_NEEDS_OAUTH',
