@@ -139,6 +139,8 @@ export class Init1764000000000 implements MigrationInterface {
       bytes bigint NOT NULL DEFAULT 0,
       total_bytes bigint NOT NULL DEFAULT 0,
       earlier bigint NOT NULL DEFAULT 0,
+      earlier_bytes bigint NOT NULL DEFAULT 0,
+      settled_bytes bigint NOT NULL DEFAULT 0,
       listed_at timestamptz,
       PRIMARY KEY (job, folder)
     )`);
@@ -171,6 +173,7 @@ export class Init1764000000000 implements MigrationInterface {
       created_at timestamptz NOT NULL DEFAULT now()
     )`);
     await q.query(`CREATE INDEX intents_open ON mailferry.intents (dest_folder)`);
+    await q.query(`CREATE INDEX intents_by_link ON mailferry.intents (link)`);
     await q.query(`CREATE TABLE mailferry.intent_items (
       intent bigint NOT NULL REFERENCES mailferry.intents(id) ON DELETE CASCADE,
       folder bigint NOT NULL REFERENCES mailferry.folders(id) ON DELETE CASCADE,
@@ -196,7 +199,7 @@ export class Init1764000000000 implements MigrationInterface {
       state text NOT NULL CHECK (state IN ('claimed','verified','existing','merged','removed')),
       epoch text,
       uid numeric,
-      href text,
+      href text COLLATE "C",
       etag text,
       size bigint NOT NULL,
       digest bytea,
@@ -367,6 +370,13 @@ export class Init1764000000000 implements MigrationInterface {
   }
 
   async down(q: QueryRunner): Promise<void> {
-    await q.query(`DROP SCHEMA mailferry CASCADE`);
+    // The schema stays: TypeORM's own table lies in it and is written after this.
+    await q.query(`DO $$ DECLARE found record; BEGIN
+      FOR found IN SELECT tablename FROM pg_tables
+        WHERE schemaname = 'mailferry' AND tablename NOT IN ('migrations', 'typeorm_metadata')
+      LOOP EXECUTE format('DROP TABLE IF EXISTS mailferry.%I CASCADE', found.tablename); END LOOP;
+    END $$`);
+    await q.query(`DROP FUNCTION mailferry.add_folder_counts()`);
+    await q.query(`DROP FUNCTION mailferry.refuse_change()`);
   }
 }

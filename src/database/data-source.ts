@@ -1,3 +1,5 @@
+import { DataSource, type EntitySchema } from 'typeorm';
+import type { PostgresDataSourceOptions } from 'typeorm/driver/postgres/PostgresDataSourceOptions.js';
 import { Init1764000000000 } from '../../migrations/1764000000000-init.js';
 
 /** Postgres schema of every table of ours. */
@@ -7,3 +9,47 @@ export const DATA_SOURCE = 'mailferry';
 
 /** All SQL migrations, oldest first. Append only. */
 export const MIGRATIONS = [Init1764000000000];
+
+/** A transaction whose client vanished holds its locks no longer than this; none of ours idles for seconds. */
+const IDLE_IN_TRANSACTION_MS = 60_000;
+const CONNECT_TIMEOUT_MS = 10_000;
+const KEEP_ALIVE_DELAY_MS = 30_000;
+
+export interface DatabaseSettings {
+  /** postgres://user:password@host:port/name */
+  readonly url: string;
+  /** Connections of this process, at most. A running job needs one, and one now and then. Default 10. */
+  readonly poolSize?: number;
+  readonly entities?: readonly (EntitySchema | (new () => unknown))[];
+}
+
+/** For TypeOrmModule.forRoot(): no synchronize, no migrations at boot (see migrateDatabase), no extensions. */
+export function dataSourceOptions(settings: DatabaseSettings): PostgresDataSourceOptions & { name: string } {
+  return {
+    name: DATA_SOURCE,
+    type: 'postgres',
+    url: settings.url,
+    schema: SCHEMA,
+    poolSize: settings.poolSize ?? 10,
+    entities: [...(settings.entities ?? [])],
+    synchronize: false,
+    migrationsRun: false,
+    migrations: MIGRATIONS,
+    migrationsTableName: 'migrations',
+    // gen_random_uuid() is built in: nothing to install, so no right to install is needed.
+    installExtensions: false,
+    uuidExtension: 'pgcrypto',
+    applicationName: 'mailferry',
+    connectTimeoutMS: CONNECT_TIMEOUT_MS,
+    extra: {
+      keepAlive: true,
+      keepAliveInitialDelayMillis: KEEP_ALIVE_DELAY_MS,
+      idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
+    },
+  };
+}
+
+/** Not yet initialized. */
+export function createDataSource(settings: DatabaseSettings): DataSource {
+  return new DataSource(dataSourceOptions(settings));
+}

@@ -12,8 +12,8 @@ import { createHash, randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
-import { DataSource } from 'typeorm';
-import { MIGRATIONS } from '../../src/database/data-source.js';
+import { createDataSource } from '../../src/database/data-source.js';
+import { migrateDatabase } from '../../src/database/migrate.js';
 import { testEnv } from './env.js';
 
 export interface TestDatabase {
@@ -62,10 +62,10 @@ async function migratedTemplate(adminUrl: string): Promise<string> {
     const part = `${name}_part`;
     await client.query(`DROP DATABASE IF EXISTS ${part} WITH (FORCE)`);
     await client.query(`CREATE DATABASE ${part}`);
-    const source = new DataSource({ type: 'postgres', url: withDatabase(adminUrl, part), migrations: MIGRATIONS });
+    const source = createDataSource({ url: withDatabase(adminUrl, part) });
     await source.initialize();
     try {
-      await source.runMigrations({ transaction: 'each' });
+      await migrateDatabase(source);
     } finally {
       await source.destroy();
     }

@@ -1,0 +1,62 @@
+import pg from 'pg';
+import { createDataSource } from '../../src/database/data-source.js';
+import { migrateDatabase, pendingMigrations, undoLastMigration } from '../../src/database/migrate.js';
+import { emptyDatabase, type TestDatabase } from '../servers/database.js';
+
+describe('the SQL migrations', () => {
+  let database: TestDatabase;
+  beforeEach(async () => {
+    database = await emptyDatabase();
+  });
+  afterEach(() => database.drop());
+
+  async function withSource<T>(work: (source: ReturnType<typeof createDataSource>) => Promise<T>): Promise<T> {
+    // One connection must be enough: the lock and the work share it.
+    const source = createDataSource({ url: database.url, poolSize: 1 });
+    await source.initialize();
+    try {
+      return await work(source);
+    } finally {
+      await source.destroy();
+    }
+  }
+
+  async function tables(): Promise<string[]> {
+    const client = new pg.Client({ connectionString: database.url });
+    await client.connect();
+    const { rows } = await client.query<{ name: string }>(
+      `SELECT schemaname || '.' || tablename AS name FROM pg_tables WHERE schemaname IN ('public', 'mailferry')`,
+    );
+    await client.end();
+    return rows.map((row) => row.name).sort();
+  }
+
+  it('are applied once by six processes that boot at the same time', async () => {
+    const applied = await Promise.all(Array.from({ length: 6 }, () => withSource(migrateDatabase)));
+    expect(applied.flat()).toEqual(['Init1764000000000']);
+    expect(await tables()).toContain('mailferry.bindings_15');
+  });
+
+  it('change nothing when applied again', async () => {
+    await withSource(migrateDatabase);
+    const before = await tables();
+    expect(await withSource(migrateDatabase)).toEqual([]);
+    expect(await withSource(pendingMigrations)).toEqual([]);
+    expect(await tables()).toEqual(before);
+  });
+
+  it('stay in their own schema', async () => {
+    await withSource(migrateDatabase);
+    expect((await tables()).filter((name) => name.startsWith('public.'))).toEqual([]);
+  });
+
+  it('can be taken back and applied again', async () => {
+    await withSource(migrateDatabase);
+    const before = await tables();
+    await withSource(undoLastMigration);
+    expect(await tables()).toEqual(['mailferry.migrations']);
+    expect(await withSource(pendingMigrations)).toEqual(['Init1764000000000']);
+    await withSource(migrateDatabase);
+    expect(await tables()).toEqual(before);
+  });
+});
