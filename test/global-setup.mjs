@@ -1,8 +1,10 @@
 // Once per jest run: a Postgres, a Redis and two Dovecots in a fresh temp folder, told to the specs by MAILFERRY_TEST.
 // test/servers/ says how to use them.
+import { spawn } from 'node:child_process';
 import { chmodSync, existsSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 const infra = new URL('../dist/src/standalone/infra/', import.meta.url);
 const MASTER = { name: 'ferry', password: 'master secret' };
@@ -25,6 +27,14 @@ export default async function setUp() {
     return server;
   };
   try {
+    const reaper = spawn(process.execPath, [fileURLToPath(new URL('servers/reaper.mjs', import.meta.url)), dir], {
+      detached: true,
+      stdio: ['pipe', 'ignore', 'ignore'],
+    });
+    reaper.unref();
+    // Held open as long as this process lives; the system closes it however it ends.
+    reaper.stdin.unref();
+    globalThis.__mailferryServers.reaper = reaper;
     const authority = makeAuthority('Mailferry tests');
     const common = { dir, say, authority, master: MASTER };
     const [postgres, redis, old, hoster] = await Promise.all([

@@ -1,7 +1,8 @@
 import { rmSync } from 'node:fs';
 
 export default async function tearDown() {
-  const { dir, servers } = globalThis.__mailferryServers ?? { servers: [] };
+  const { dir, servers, reaper } = globalThis.__mailferryServers ?? { servers: [] };
   await Promise.allSettled(servers.map((server) => server.stop()));
+  reaper?.kill('SIGKILL');
   if (dir) rmSync(dir, { recursive: true, force: true });
 }
