@@ -37,7 +37,11 @@ export type ConnectWhy =
   | 'refused'
   | 'unreachable'
   | 'closed'
-  | 'plaintext-injected';
+  | 'plaintext-injected'
+  | 'not-http'
+  | 'too-large'
+  | 'too-many-redirects'
+  | 'unknown-encoding';
 
 export interface ConnectDetails {
   readonly why?: ConnectWhy;
