@@ -34,7 +34,10 @@
     const write = formats[format] || (typeof value === 'number' ? formats.number : formats.text);
     return write(value);
   };
-  const at = (object, path) => path.split('.').reduce((value, key) => (value == null ? value : value[key]), object);
+  const one = (object, path) => path.split('.').reduce((value, key) => (value == null ? value : value[key]), object);
+  // 'progress.copied+progress.failed' is the sum of both.
+  const at = (object, paths) =>
+    paths.includes('+') ? paths.split('+').reduce((sum, path) => sum + (one(object, path) || 0), 0) : one(object, paths);
   const put = (element, text) => {
     if (element.textContent !== text) element.textContent = text;
   };
@@ -108,7 +111,7 @@
       .then((answer) => {
         if (answer.redirected || !answer.ok) return location.reload();
         return answer.text().then((html) => {
-          const page = new DOMParser().parseFromString(html, 'text/html');
+          const page = new window.DOMParser().parseFromString(html, 'text/html');
           for (const old of all('[data-live][id]')) {
             const fresh = page.getElementById(old.id);
             if (!fresh) continue;
@@ -128,8 +131,11 @@
   }
 
   function apply(root, job) {
-    for (const element of all('[data-bind]', root))
-      put(element, show(at(job, element.dataset.bind), element.dataset.format));
+    for (const element of all('[data-bind]', root)) {
+      const whole = element.dataset.bindOf ? at(job, element.dataset.bindOf) : null;
+      const value = at(job, element.dataset.bind);
+      put(element, show(whole ? Math.min(1, value / whole) : value, element.dataset.format));
+    }
     for (const bar of all('progress[data-bind-max]', root)) {
       const max = at(job, bar.dataset.bindMax);
       if (max > 0) {

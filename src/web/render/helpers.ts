@@ -101,7 +101,7 @@ export function makeHelpers(parts: HelperParts): Record<string, Helper> {
     eq: (a: unknown, b: unknown) => a === b,
     ne: (a: unknown, b: unknown) => a !== b,
     gt: (a: unknown, b: unknown) => Number(a) > Number(b),
-    and: (...args: unknown[]) => values(args).every(Boolean),
+    and: (...args: unknown[]) => values(args).reduce((left, right) => left && right),
     or: (...args: unknown[]) => values(args).find(Boolean) ?? false,
     not: (value: unknown) => !value,
     has: (list: unknown, value: unknown) => Array.isArray(list) && list.includes(value),
