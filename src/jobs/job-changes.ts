@@ -22,6 +22,8 @@ export interface Change {
 
 /** Events after which a job goes to work: no second one on the same pair may be under way then. */
 const ENTERING: readonly JobEvent[] = ['start', 'retry', 'sync'];
+/** Too many and of no interest to an auditor: the runs tell them. */
+const UNRECORDED: readonly JobEvent[] = ['claim', 'requeue', 'wait', 'wake'];
 const NOTICES: Readonly<Partial<Record<JobState, NotifyTemplate>>> = {
   'needs-action': 'needs-action',
   completed: 'finished',
@@ -68,16 +70,17 @@ export class JobChanges {
     const { from, job } = await transition(manager, id, event, circumstances);
     if (ENTERING.includes(event)) await this.beAlone(manager, job);
     await this.dealWithSecrets(manager, job, who);
-    await this.audit.record(
-      {
-        ...(who === null ? { tenant: job.tenant, sub: SYSTEM } : by(who)),
-        action: `job.${event}`,
-        job: id,
-        mailbox: job.mailbox,
-        detail: { from, to: job.state, ...(job.reason === null ? {} : { code: job.reason.code }) },
-      },
-      manager,
-    );
+    if (!UNRECORDED.includes(event))
+      await this.audit.record(
+        {
+          ...(who === null ? { tenant: job.tenant, sub: SYSTEM } : by(who)),
+          action: `job.${event}`,
+          job: id,
+          mailbox: job.mailbox,
+          detail: { from, to: job.state, ...(job.reason === null ? {} : { code: job.reason.code }) },
+        },
+        manager,
+      );
     if (job.state === 'queued') change.after(() => this.ring(job));
     const notice = event === 'start' ? 'started' : NOTICES[job.state];
     if (notice !== undefined) change.after(() => this.notify(job, notice));

@@ -1,0 +1,27 @@
+import type { Destination } from '../destinations/destination.js';
+import type { Discovered, SourceSecret } from '../jobs/contract.js';
+import type { SourceSettings } from '../jobs/job.js';
+import type { LinkId } from '../ledger/ledger.js';
+import type { DestinationGrant, MailboxRef } from '../panel/host-panel.js';
+import type { Source, SourceAccount } from '../sources/source.js';
+
+/** What the worker is built from; the real ones are in endpoint-providers.ts, tests bring fakes. */
+export const ENDPOINTS = Symbol('mailferry.endpoints');
+export const LEDGER = Symbol('mailferry.ledger');
+export const RUN_TRANSFER = Symbol('mailferry.runTransfer');
+export const STAGING = Symbol('mailferry.staging');
+export const LINKS = Symbol('mailferry.links');
+
+export interface Endpoints {
+  /** Connects nothing yet. @throws TransferError SOURCE_UNSUPPORTED */
+  source(settings: SourceSettings, secret: SourceSecret): Source;
+  /** @param grant asked again on every reconnect. */
+  destination(grant: () => Promise<DestinationGrant>): Destination;
+  /** Settings for an address, without signing in to anything. */
+  discover(address: string, signal: AbortSignal): Promise<Discovered>;
+}
+
+export interface Links {
+  /** The link of this pair; made when missing. */
+  ensure(mailbox: MailboxRef, account: SourceAccount): Promise<LinkId>;
+}

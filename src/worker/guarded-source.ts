@@ -1,0 +1,66 @@
+import { accountSubject, type Attempts } from '../jobs/attempts.js';
+import type { SourceSettings } from '../jobs/job.js';
+import { reasonFor } from '../jobs/messages.js';
+import type { SourceFolder } from '../mailbox/folder.js';
+import type { ItemDescription, ItemRef, ReadOutcome, ScanPage, Staging, SyncState } from '../mailbox/item.js';
+import { TransferError } from '../mailbox/transfer-error.js';
+import type { Source, SourceAccount, SourceFacts } from '../sources/source.js';
+
+/** A source that signs in only while its account is not locked, and counts wrong passwords. */
+export class GuardedSource implements Source {
+  readonly account: SourceAccount;
+
+  constructor(
+    private readonly inner: Source,
+    private readonly settings: SourceSettings,
+    private readonly attempts: Attempts,
+    private readonly lockMinutes: number,
+  ) {
+    this.account = inner.account;
+  }
+
+  async connect(signal: AbortSignal): Promise<SourceFacts> {
+    const reservation = await this.attempts.reserve(accountSubject(this.settings));
+    if (reservation === null)
+      throw new TransferError(reasonFor('RATE_LIMITED').message, {
+        side: 'source',
+        scope: 'account',
+        retry: 'later',
+        retryAfterMs: this.lockMinutes * 60_000,
+        code: 'RATE_LIMITED',
+      });
+    try {
+      const facts = await this.inner.connect(signal);
+      await this.attempts.release(reservation);
+      return facts;
+    } catch (error) {
+      if (!isWrongPassword(error)) await this.attempts.release(reservation);
+      throw error;
+    }
+  }
+
+  listFolders(signal: AbortSignal): Promise<SourceFolder[]> {
+    return this.inner.listFolders(signal);
+  }
+  scan(folder: SourceFolder, since: SyncState | null, signal: AbortSignal): AsyncIterable<ScanPage> {
+    return this.inner.scan(folder, since, signal);
+  }
+  read(
+    folder: SourceFolder,
+    refs: readonly ItemRef[],
+    stage: Staging,
+    signal: AbortSignal,
+  ): AsyncIterable<ReadOutcome> {
+    return this.inner.read(folder, refs, stage, signal);
+  }
+  describe(folder: SourceFolder, refs: readonly ItemRef[], signal: AbortSignal): AsyncIterable<ItemDescription> {
+    return this.inner.describe(folder, refs, signal);
+  }
+  close(): Promise<void> {
+    return this.inner.close();
+  }
+}
+
+export function isWrongPassword(error: unknown): boolean {
+  return error instanceof TransferError && error.code.startsWith('AUTH_');
+}
