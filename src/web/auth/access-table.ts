@@ -5,8 +5,7 @@ import type { Permission, Role } from '../../panel/host-panel.js';
  * every request. Whose objects somebody sees is another matter: see visibility.ts; a stranger's job is 404.
  */
 export type Decision =
-  | { readonly who: 'public' }
-  | { readonly who: 'people'; readonly roles: Readonly<Partial<Record<Role, Permission>>> };
+  { readonly who: 'public' } | { readonly who: 'people'; readonly roles: Readonly<Partial<Record<Role, Permission>>> };
 
 const EVERYBODY: Decision = { who: 'public' };
 const OWNERS: Decision = {

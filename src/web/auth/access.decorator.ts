@@ -11,7 +11,9 @@ export const ACCESS_KEY = 'mailferry:access';
 export const Access = (name: AccessName) => SetMetadata(ACCESS_KEY, name);
 
 /** The person as the panel knows him at this request. Only on routes that are not public. */
-export const Who = createParamDecorator((_: unknown, context: ExecutionContext): Principal => visitor(context).principal);
+export const Who = createParamDecorator(
+  (_: unknown, context: ExecutionContext): Principal => visitor(context).principal,
+);
 
 /** The person as the jobs room wants him: who acts, from where, and what he may see. */
 export const Acting = createParamDecorator((_: unknown, context: ExecutionContext): Actor => visitor(context).actor);

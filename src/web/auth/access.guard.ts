@@ -2,6 +2,7 @@ import { Inject, Injectable, type CanActivate, type ExecutionContext } from '@ne
 import { Reflector } from '@nestjs/core';
 import type { HostPanel, Principal } from '../../panel/host-panel.js';
 import { HOST_PANEL } from '../../panel/options.js';
+import { assertBody } from '../body.middleware.js';
 import type { Request } from '../http.js';
 import { setVisitor, type Visitor } from '../visitor.js';
 import { WebError } from '../web-error.js';
@@ -36,6 +37,7 @@ export class AccessGuard implements CanActivate {
     if (visitor === null) throw new WebError('UNAUTHENTICATED', 'Please sign in first.');
     // Even a refusal is shown in the person's language.
     setVisitor(req, visitor);
+    assertBody(req);
     await this.allowed(decision.roles, visitor.principal);
     this.meant(req, visitor);
     return true;
@@ -58,5 +60,8 @@ export class AccessGuard implements CanActivate {
 }
 
 function refused(): WebError {
-  return new WebError('CSRF', 'This form is too old or did not come from our page. Go back, reload the page, and try again.');
+  return new WebError(
+    'CSRF',
+    'This form is too old or did not come from our page. Go back, reload the page, and try again.',
+  );
 }

@@ -102,7 +102,8 @@ export class Tokens {
     };
     try {
       // Two overloads: a key, and a function that finds one.
-      return (typeof key === 'function' ? await jwtVerify(token, key, rules) : await jwtVerify(token, key, rules)).payload;
+      return (typeof key === 'function' ? await jwtVerify(token, key, rules) : await jwtVerify(token, key, rules))
+        .payload;
     } catch (error) {
       throw new TokenRefused(error instanceof errors.JOSEError ? error.code : 'unreadable');
     }
@@ -112,14 +113,19 @@ export class Tokens {
 function verifier(issuer: TokenIssuer): Verifier {
   const allowed: readonly string[] = issuer.algs ?? ALGORITHMS;
   if (issuer.jwks !== undefined) {
-    const { keys } = z.object({ keys: z.array(z.looseObject({ kty: z.enum(['EC', 'OKP']) })) }).parse(JSON.parse(issuer.jwks));
+    const { keys } = z
+      .object({ keys: z.array(z.looseObject({ kty: z.enum(['EC', 'OKP']) })) })
+      .parse(JSON.parse(issuer.jwks));
     return { key: createLocalJWKSet({ keys } as never), algorithms: [...allowed] };
   }
   if (issuer.publicKey === undefined) throw new Error(`issuer ${issuer.iss}: publicKey or jwks is missing`);
   const text = issuer.publicKey.trim();
-  const key = text.startsWith('{') ? createPublicKey({ key: JSON.parse(text) as never, format: 'jwk' }) : createPublicKey(text);
+  const key = text.startsWith('{')
+    ? createPublicKey({ key: JSON.parse(text) as never, format: 'jwk' })
+    : createPublicKey(text);
   const fits = key.asymmetricKeyType === 'ec' ? 'ES256' : key.asymmetricKeyType === 'ed25519' ? 'EdDSA' : null;
-  if (fits === null || !allowed.includes(fits)) throw new Error(`issuer ${issuer.iss}: the key must be P-256 or Ed25519`);
+  if (fits === null || !allowed.includes(fits))
+    throw new Error(`issuer ${issuer.iss}: the key must be P-256 or Ed25519`);
   return { key, algorithms: [fits] };
 }
 

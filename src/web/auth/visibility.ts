@@ -25,6 +25,7 @@ export function actorOf(who: Principal, visibility: Visibility, req: Request): A
     ...(who.actor !== undefined && { actor: who.actor }),
     ...(ip !== undefined && { ip }),
     visibility,
+    principal: who,
   };
 }
 

@@ -36,7 +36,9 @@ export class Templates {
         // compile() is lazy; this makes its complaints come now.
         this.hbs.precompile(source, options);
       } catch (error) {
-        throw new Error(`views/${name}.hbs: ${error instanceof Error ? error.message : String(error)}`);
+        throw new Error(`views/${name}.hbs: ${error instanceof Error ? error.message : String(error)}`, {
+          cause: error,
+        });
       }
       const template = this.hbs.compile(source, options);
       this.compiled.set(name, template);

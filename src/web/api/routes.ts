@@ -1,0 +1,150 @@
+import { z } from 'zod';
+import * as s from './schemas.js';
+
+/** One line of the API: what OpenAPI says of it. A test holds it against the controllers' own routes. */
+export interface ApiRoute {
+  readonly method: 'get' | 'post' | 'put' | 'patch' | 'delete';
+  /** Below /api/v1, with `:id`. */
+  readonly path: string;
+  readonly summary: string;
+  readonly params?: Readonly<Record<string, z.ZodType>>;
+  readonly query?: z.ZodObject;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: z.ZodType;
+  /** Null: no body. A string: that media type. */
+  readonly answers: Readonly<Record<number, { readonly says: string; readonly body: z.ZodType | string | null }>>;
+  /** Statuses of errors, beside 401, 403 and 500. */
+  readonly errors: readonly number[];
+}
+
+const id = { id: z.uuid() };
+
+export const API_ROUTES: readonly ApiRoute[] = [
+  {
+    method: 'post',
+    path: '/connection-tests',
+    summary: 'Sign in at the old account and look at its folders; waits up to 20 s',
+    body: s.NewTestBody,
+    answers: {
+      200: { says: 'The test ran; `ok` says how', body: s.Test },
+      202: { says: 'It takes longer: ask for it by its id', body: s.Pending },
+    },
+    errors: [404, 409, 422, 429],
+  },
+  {
+    method: 'get',
+    path: '/connection-tests/:id',
+    summary: 'Result of a connection test',
+    params: id,
+    answers: { 200: { says: 'The test ran', body: s.Test }, 202: { says: 'Not yet', body: s.Pending } },
+    errors: [404],
+  },
+  {
+    method: 'post',
+    path: '/jobs',
+    summary: 'Make a migration, and start it if wished',
+    headers: { 'Idempotency-Key': 'The same key by the same person gives the same job again' },
+    body: s.NewJobBody,
+    answers: { 201: { says: 'Made', body: s.Job } },
+    errors: [404, 409, 422, 429],
+  },
+  {
+    method: 'get',
+    path: '/jobs',
+    summary: 'Migrations, newest first; folders and runs are left empty',
+    query: s.JobsQuery,
+    answers: { 200: { says: 'A page of them', body: s.JobsPage } },
+    errors: [422],
+  },
+  {
+    method: 'post',
+    path: '/jobs/bulk',
+    summary: 'One action for many migrations',
+    body: s.BulkBody,
+    answers: { 200: { says: 'What was done and what was refused', body: s.BulkResult } },
+    errors: [422],
+  },
+  {
+    method: 'get',
+    path: '/jobs/:id',
+    summary: 'One migration',
+    params: id,
+    answers: { 200: { says: 'The migration', body: s.Job } },
+    errors: [404],
+  },
+  {
+    method: 'patch',
+    path: '/jobs/:id',
+    summary: 'Change a draft',
+    params: id,
+    body: s.PatchJobBody,
+    answers: { 200: { says: 'Changed', body: s.Job } },
+    errors: [404, 409, 422],
+  },
+  {
+    method: 'delete',
+    path: '/jobs/:id',
+    summary: 'Erase a finished migration with its report and secrets',
+    params: id,
+    answers: { 204: { says: 'Erased', body: null } },
+    errors: [404, 409],
+  },
+  {
+    method: 'put',
+    path: '/jobs/:id/credentials',
+    summary: 'Give passwords again',
+    params: id,
+    body: s.CredentialsBody,
+    answers: { 200: { says: 'Sealed', body: s.Job } },
+    errors: [404, 409, 422],
+  },
+  {
+    method: 'post',
+    path: '/jobs/:id/:action',
+    summary: 'Start, pause, resume, cancel, retry the failed items, or sync what came since',
+    params: { ...id, action: s.Action },
+    answers: { 202: { says: 'Recorded; the worker does it', body: s.Job } },
+    errors: [404, 409, 422],
+  },
+  {
+    method: 'get',
+    path: '/jobs/:id/events',
+    summary: 'Server-sent events: snapshot, progress, state, end; data is the migration, id its version',
+    params: id,
+    headers: { 'Last-Event-ID': 'Version that was seen last; the stream begins with a snapshot in any case' },
+    answers: { 200: { says: 'A stream', body: 'text/event-stream' } },
+    errors: [404, 429],
+  },
+  {
+    method: 'get',
+    path: '/jobs/:id/items',
+    summary: 'Items that did not arrive',
+    params: id,
+    query: s.ItemsQuery,
+    answers: { 200: { says: 'A page of them', body: s.ItemsPage } },
+    errors: [404, 422],
+  },
+  {
+    method: 'get',
+    path: '/jobs/:id/report',
+    summary: 'What arrived and what did not',
+    params: id,
+    answers: { 200: { says: 'The report', body: s.Report } },
+    errors: [404],
+  },
+  {
+    method: 'get',
+    path: '/jobs/:id/report.csv',
+    summary: 'Every item that did not arrive: kind,folder,subject,date,size,outcome,code,message',
+    params: id,
+    answers: { 200: { says: 'CSV, UTF-8', body: 'text/csv' } },
+    errors: [404],
+  },
+  {
+    method: 'get',
+    path: '/openapi.json',
+    summary: 'This document',
+    answers: { 200: { says: 'OpenAPI 3.1', body: 'application/json' } },
+    errors: [],
+  },
+];

@@ -1,0 +1,235 @@
+import { z } from 'zod';
+import { JOB_STATES } from '../../jobs/job.js';
+import { ITEM_KINDS } from '../../mailbox/kinds.js';
+
+/**
+ * What comes in. The shape is held here, for the API and its OpenAPI document; whether a host may be dialled or a
+ * mailbox opened is the jobs room's to say.
+ */
+const text = (max: number) => z.string().min(1).max(max);
+/** No account has a line break or an escape code in its name; somewhere it would end a line of a protocol or a log. */
+const line = (max: number) =>
+  text(max).refine((value) => !/[\u0000-\u001f\u007f]/.test(value), 'has a control character');
+
+export const Address = line(254).regex(/^[^\s@]+@[^\s@]+$/);
+export const Items = z.array(z.enum(ITEM_KINDS)).min(1).max(ITEM_KINDS.length);
+
+export const Source = z
+  .strictObject({
+    type: line(32).describe('imap, ews, dav, ...'),
+    provider: line(64).optional(),
+    host: line(300),
+    port: z.int().min(1).max(65535),
+    security: z.enum(['tls', 'starttls', 'none']),
+    username: line(320),
+    password: text(8192).optional(),
+    token: text(8192).optional(),
+    caFingerprint: line(128).optional().describe('SHA-256 of the one certificate that is accepted unchecked'),
+    dav: z.strictObject({ url: line(2000) }).optional(),
+    ews: z.strictObject({ url: line(2000) }).optional(),
+    options: z.record(z.string(), z.unknown()).optional(),
+  })
+  .describe('The old account. Give a password or a token; it is sealed at once and never comes back.');
+
+export const DestinationAccess = z
+  .strictObject({ username: line(320).optional(), password: text(8192) })
+  .describe("Only where the panel's access is `user-secret`.");
+
+const Filters = z.strictObject({
+  excludeFolders: z
+    .array(z.array(z.string().min(1).max(2000)).min(1).max(100))
+    .max(5000)
+    .optional(),
+  since: z.union([z.iso.datetime({ offset: true }), z.iso.date()]).optional(),
+  maxItemBytes: z.int().min(1).optional(),
+});
+const Options = z.strictObject({
+  repair: z.boolean().optional(),
+  keepForSync: z.boolean().optional(),
+  deepVerify: z.boolean().optional(),
+});
+const settings = {
+  items: Items,
+  existing: z.enum(['keep', 'replace']),
+  confirm: z.string().max(254).optional().describe("The mailbox's address, typed: needed for 'replace'"),
+  destination: DestinationAccess.optional(),
+  filters: Filters.optional(),
+  options: Options.optional(),
+};
+
+export const NewTestBody = z.strictObject({
+  source: Source.optional(),
+  mailbox: Address.optional(),
+  items: Items.optional(),
+  destination: DestinationAccess.optional(),
+  job: z.uuid().optional().describe("Test a draft's own settings instead"),
+});
+export const NewJobBody = z.strictObject({
+  mailbox: Address,
+  source: Source,
+  ...settings,
+  items: Items.default(['mail']),
+  existing: settings.existing.default('keep'),
+  start: z.boolean().optional().describe('Test the connection, then start'),
+});
+export const PatchJobBody = z.strictObject({ source: Source, ...settings }).partial();
+export const CredentialsBody = z
+  .strictObject({
+    password: text(8192).optional(),
+    token: text(8192).optional(),
+    destination: DestinationAccess.optional(),
+  })
+  .refine((body) => Object.keys(body).length > 0, 'must hold a password, a token or a destination');
+
+export const ACTIONS = ['start', 'pause', 'resume', 'cancel', 'retry', 'sync'] as const;
+export const Action = z.enum(ACTIONS);
+
+/** `state=running,waiting` or `state=running&state=waiting`. */
+const States = z.preprocess(
+  (value) => (value === undefined ? undefined : [value].flat().flatMap((one) => String(one).split(','))),
+  z.array(z.enum(JOB_STATES)).max(JOB_STATES.length).optional(),
+);
+const filter = {
+  domain: line(253).optional(),
+  mailbox: line(254).optional(),
+  batch: z.uuid().optional(),
+  q: line(200).optional().describe('Part of a mailbox, source host or source user name'),
+  error: line(64).optional().describe("Code of the job's reason or of any of its items"),
+};
+const page = {
+  page: z.coerce.number().int().min(1).max(1_000_000).default(1),
+  perPage: z.coerce.number().int().min(1).max(200).default(50),
+};
+export const JobsQuery = z.strictObject({ state: States, ...filter, ...page });
+export const ItemsQuery = z.strictObject({ outcome: z.enum(['skipped', 'failed']).optional(), ...page });
+export const BulkBody = z
+  .strictObject({
+    action: Action,
+    ids: z.array(z.uuid()).min(1).max(1000).optional(),
+    filter: z.strictObject({ state: z.array(z.enum(JOB_STATES)).optional(), ...filter }).optional(),
+  })
+  .refine((body) => (body.ids === undefined) !== (body.filter === undefined), 'must have either ids or a filter');
+export const IdempotencyKey = z
+  .string()
+  .regex(/^[\x21-\x7e]{1,200}$/)
+  .optional();
+
+/** What goes out. */
+const kind = z.enum(ITEM_KINDS);
+const when = z.iso.datetime();
+const count = z.int().min(0);
+const counts = { found: count, copied: count, alreadyThere: count, skipped: count, failed: count };
+const Reason = z.object({ code: z.string(), message: z.string(), action: z.string().optional() });
+const FolderOut = z.object({
+  path: z.string(),
+  destination: z.string().nullable(),
+  kind,
+  ...counts,
+  bytes: count,
+  totalBytes: count,
+});
+export const Job = z
+  .object({
+    id: z.uuid(),
+    mailbox: z.string(),
+    domain: z.string(),
+    state: z.enum(JOB_STATES),
+    outcome: z.enum(['complete', 'incomplete']).nullable(),
+    reason: Reason.optional(),
+    until: when.optional(),
+    source: Source.omit({ password: true, token: true }),
+    items: z.array(kind),
+    existing: z.enum(['keep', 'replace']),
+    filters: Filters,
+    options: Options,
+    progress: z.object({
+      ...counts,
+      bytes: count,
+      totalBytes: count,
+      etaSeconds: z.number().nullable(),
+      rate: z.number().nullable(),
+    }),
+    folders: z.array(FolderOut),
+    runs: z.array(
+      z.object({
+        id: z.string(),
+        kind: z.enum(['first', 'resume', 'retry', 'sync']),
+        startedAt: when.nullable(),
+        finishedAt: when.nullable(),
+        state: z.string(),
+        reason: Reason.optional(),
+      }),
+    ),
+    actions: z.array(Action),
+    createdAt: when,
+    startedAt: when.nullable(),
+    finishedAt: when.nullable(),
+    version: z.int(),
+  })
+  .meta({ id: 'Job' });
+export const JobsPage = z
+  .object({ jobs: z.array(Job), page: count, perPage: count, total: count })
+  .meta({ id: 'JobsPage' });
+export const Pending = z.object({ id: z.uuid(), state: z.enum(['queued', 'running']) }).meta({ id: 'PendingTest' });
+export const Test = z
+  .object({
+    id: z.uuid(),
+    state: z.literal('done'),
+    ok: z.boolean(),
+    code: z.string(),
+    message: z.string(),
+    action: z.string().optional(),
+    gives: z.array(kind).optional(),
+    folders: z.array(
+      z.object({
+        path: z.string(),
+        levels: z.array(z.string()).optional(),
+        kind,
+        role: z.string().optional(),
+        items: count.nullable(),
+        bytes: count.nullable(),
+      }),
+    ),
+    totals: z.object({ folders: count, items: count, bytes: count }),
+    plan: z.looseObject({ totalItems: count, totalBytes: count }).optional(),
+    certificate: z
+      .object({ fingerprint: z.string(), subject: z.string(), issuer: z.string(), validTo: z.string() })
+      .optional(),
+  })
+  .meta({ id: 'ConnectionTest' });
+const ReportItem = z
+  .object({
+    kind,
+    folder: z.string(),
+    subject: z.string(),
+    from: z.string(),
+    date: when.nullable(),
+    size: count,
+    outcome: z.enum(['copied', 'alreadyThere', 'skipped', 'failed']),
+    code: z.string(),
+    message: z.string(),
+  })
+  .meta({ id: 'ReportItem' });
+export const ItemsPage = z
+  .object({ items: z.array(ReportItem), page: count, perPage: count, total: count })
+  .meta({ id: 'ItemsPage' });
+export const Report = z
+  .object({
+    job: Job,
+    counts: z.object(counts),
+    folders: z.array(FolderOut),
+    items: z.array(ReportItem),
+    changes: z.array(z.object({ folder: z.string().nullable(), code: z.string(), message: z.string(), items: count })),
+  })
+  .meta({ id: 'Report' });
+export const BulkResult = z
+  .object({
+    done: z.array(z.uuid()),
+    refused: z.array(z.object({ id: z.string(), code: z.string(), message: z.string() })),
+  })
+  .meta({ id: 'BulkResult' });
+export const ErrorBody = z
+  .object({
+    error: z.object({ code: z.string(), message: z.string(), details: z.record(z.string(), z.unknown()).optional() }),
+  })
+  .meta({ id: 'Error' });

@@ -1,0 +1,48 @@
+import { timingSafeEqual } from 'node:crypto';
+import { Get, Inject, Req, Res } from '@nestjs/common';
+import { PLUGIN_OPTIONS, type ResolvedOptions } from '../../panel/options.js';
+import { Access } from '../auth/access.decorator.js';
+import type { Request, Response } from '../http.js';
+import { WebController } from '../web-controller.js';
+import { WebError } from '../web-error.js';
+import { Health } from './health.js';
+import { Metrics } from './metrics.js';
+
+@WebController()
+export class HealthController {
+  constructor(
+    private readonly health: Health,
+    private readonly metrics: Metrics,
+    @Inject(PLUGIN_OPTIONS) private readonly options: ResolvedOptions,
+  ) {}
+
+  @Get('health')
+  @Access('health')
+  async report(@Res() res: Response): Promise<void> {
+    const report = await this.health.report();
+    res.status(report.status === 'ok' ? 200 : 503).json(report);
+  }
+
+  @Get('metrics')
+  @Access('metrics')
+  async numbers(@Req() req: Request, @Res() res: Response): Promise<void> {
+    // 404 to a stranger: that there are metrics is nobody's business.
+    if (!this.mayRead(req)) throw new WebError('NOT_FOUND', 'There is nothing here.');
+    res.setHeader('Content-Type', this.metrics.registry.contentType);
+    res.status(200).end(await this.metrics.registry.metrics());
+  }
+
+  private mayRead(req: Request): boolean {
+    const { metricsToken } = this.options;
+    const sent = /^Bearer +(\S+)$/i.exec(req.headers.authorization ?? '')?.[1];
+    if (sent !== undefined) return metricsToken !== null && same(sent, metricsToken);
+    // Behind a proxy on this machine everybody comes from it; a proxy says so by these headers.
+    const forwarded = ['forwarded', 'x-forwarded-for', 'x-real-ip', 'via'].some((name) => name in req.headers);
+    return !forwarded && /^(127\.|::1$|::ffff:127\.)/.test(req.socket.remoteAddress ?? '');
+  }
+}
+
+function same(a: string, b: string): boolean {
+  const [left, right] = [Buffer.from(a), Buffer.from(b)];
+  return left.length === right.length && timingSafeEqual(left, right);
+}
