@@ -1,8 +1,5 @@
 import { isFinal } from '../../jobs/job-state.js';
-import type { Counts, FolderProgress, JobAction, JobState, JobView } from '../../jobs/job.js';
-
-/** Tabler's colour names; a state is never told by its colour alone. */
-export type Tone = 'blue' | 'green' | 'orange' | 'red' | 'yellow' | 'secondary';
+import type { Counts, FolderProgress, JobAction, JobState, JobView, Reason, RunView } from '../../jobs/job.js';
 
 export interface Segment {
   readonly outcome: 'copied' | 'alreadyThere' | 'skipped' | 'failed';
@@ -12,92 +9,102 @@ export interface Segment {
 }
 export interface ActionView {
   readonly action: JobAction;
-  /** Key of its word in the locale file. */
+  /** Key of its word under `actions`. */
   readonly label: string;
+  readonly icon: string;
   readonly primary: boolean;
-  readonly danger: boolean;
   /** True: asks first, on a page of its own. */
   readonly asks: boolean;
 }
+export type BarKind = 'accent' | 'success' | 'warning';
 export interface FolderRow extends FolderProgress {
-  readonly segments: readonly Segment[];
+  readonly settled: number;
+  readonly barKind: BarKind;
   /** The name differs at the destination. */
   readonly renamed: boolean;
 }
 export interface StateView {
   /** Key under `states` and `stateText`. */
   readonly key: JobState | 'incomplete';
-  readonly tone: Tone;
-  /** Moves by itself: shown with an animated dot. */
-  readonly lively: boolean;
 }
 export interface JobPageView {
   readonly job: JobView;
   readonly state: StateView;
-  readonly percent: number | null;
   readonly settled: number;
-  readonly segments: readonly Segment[];
+  readonly barKind: BarKind;
   readonly actions: readonly ActionView[];
   readonly folders: readonly FolderRow[];
-  readonly runs: readonly JobView['runs'][number][];
+  /** Newest first. */
+  readonly runs: readonly (Omit<RunView, 'reason'> & { readonly reason: Reason | null })[];
+  readonly reason: (Omit<Reason, 'action'> & { readonly action: string | null }) | null;
+  readonly reasonKind: 'info' | 'warning' | 'error';
+  /** ISO 8601: when a waiting migration goes on. */
+  readonly until: string | null;
+  readonly excluded: readonly string[];
+  readonly started: boolean;
   /** Something may change without a person: the page listens, and refreshes itself without JavaScript. */
   readonly live: boolean;
   /** Goes on without a person: "you can leave this page". */
   readonly moving: boolean;
-  readonly asksForPassword: boolean;
   readonly hasReport: boolean;
 }
 
-const TONES: Readonly<Record<JobState | 'incomplete', Tone>> = {
-  draft: 'secondary',
-  queued: 'blue',
-  running: 'blue',
-  waiting: 'yellow',
-  paused: 'secondary',
-  'needs-action': 'orange',
-  cancelling: 'secondary',
-  completed: 'green',
-  incomplete: 'orange',
-  failed: 'red',
-  cancelled: 'secondary',
-};
-const MOVING: readonly JobState[] = ['queued', 'running', 'waiting', 'cancelling'];
+const MOVING: readonly JobState[] = ['queued', 'running', 'waiting'];
 /** Reasons that are answered by typing a password again. */
-const PASSWORD_REASONS = ['AUTH_FAILED', 'AUTH_NEEDS_APP_PASSWORD', 'CREDENTIALS_REQUIRED'];
+const PASSWORD_REASONS = [
+  'AUTH_FAILED',
+  'AUTH_NEEDS_APP_PASSWORD',
+  'CREDENTIALS_REQUIRED',
+  'DESTINATION_AUTH_FAILED',
+  'SECRET_UNREADABLE',
+];
+const ICONS: Readonly<Record<JobAction, string>> = {
+  start: 'play',
+  pause: 'pause',
+  resume: 'play',
+  cancel: 'stop',
+  retry: 'refresh',
+  sync: 'refresh',
+};
 
 export function stateView(job: Pick<JobView, 'state' | 'outcome'>): StateView {
-  const key = job.state === 'completed' && job.outcome === 'incomplete' ? 'incomplete' : job.state;
-  return { key, tone: TONES[key], lively: job.state === 'running' || job.state === 'cancelling' };
+  return { key: job.state === 'completed' && job.outcome === 'incomplete' ? 'incomplete' : job.state };
 }
 
 export function settledOf(counts: Counts): number {
   return counts.copied + counts.alreadyThere + counts.skipped + counts.failed;
 }
 
-/** Null while nothing has been listed: a bar at 0 % would be a lie about a mailbox nobody has counted. */
-export function percentOf(job: Pick<JobView, 'state' | 'progress'>): number | null {
-  const { found } = job.progress;
-  if (found === 0) return job.state === 'completed' ? 100 : null;
-  // 100 % only when it is: rounding up shortly before the end makes people think it hangs.
-  return Math.min(100, Math.floor((settledOf(job.progress) * 100) / found));
+export function barKind(job: Pick<JobView, 'state' | 'outcome'>): BarKind {
+  if (job.state === 'completed') return job.outcome === 'incomplete' ? 'warning' : 'success';
+  return job.state === 'failed' || job.state === 'needs-action' ? 'warning' : 'accent';
 }
 
 const BAR = 1000;
+/** A part that exists is never thinner than one can see. */
+const LEAST = 6;
 
-/** The bar's coloured parts. A part that exists is never thinner than one can see. */
+/** The coloured parts of a bar. */
 export function segmentsOf(counts: Counts): Segment[] {
   const total = Math.max(counts.found, settledOf(counts));
-  if (total === 0) return [];
-  const least = 4;
   const segments: Segment[] = [];
   let x = 0;
   for (const outcome of ['copied', 'alreadyThere', 'skipped', 'failed'] as const) {
     if (counts[outcome] === 0) continue;
-    const width = Math.min(Math.max(least, Math.round((counts[outcome] * BAR) / total)), BAR - x);
+    const width = Math.max(LEAST, Math.round((counts[outcome] * BAR) / total));
     segments.push({ outcome, x, width });
     x += width;
   }
-  return segments;
+  // What the thin ones were given comes off the widest one.
+  const surplus = x - BAR;
+  const widest = segments.reduce((best, segment, i) => (segment.width > (segments[best]?.width ?? 0) ? i : best), 0);
+  return surplus <= 0
+    ? segments
+    : segments.map((segment, i) => ({
+        ...segment,
+        x: i > widest ? segment.x - surplus : segment.x,
+        width: i === widest ? segment.width - surplus : segment.width,
+      }));
 }
 
 export function actionViews(job: Pick<JobView, 'state' | 'actions' | 'outcome'>): ActionView[] {
@@ -106,8 +113,8 @@ export function actionViews(job: Pick<JobView, 'state' | 'actions' | 'outcome'>)
   return shown.map((action) => ({
     action,
     label: action === 'retry' && job.state === 'completed' ? 'retryFailed' : action,
+    icon: ICONS[action],
     primary: action === primary,
-    danger: action === 'cancel',
     asks: action === 'cancel',
   }));
 }
@@ -117,31 +124,35 @@ function isUseful(action: JobAction, job: Pick<JobView, 'state' | 'outcome'>): b
   return !(action === 'retry' && job.state === 'completed' && job.outcome === 'complete');
 }
 
-export function asksForPassword(job: Pick<JobView, 'state' | 'reason'>): boolean {
-  return (
-    (job.state === 'needs-action' || job.state === 'failed') &&
-    job.reason !== undefined &&
-    PASSWORD_REASONS.includes(job.reason.code)
-  );
+/** The action that follows a password typed again; null: none is asked for. */
+export function afterPassword(job: Pick<JobView, 'state' | 'reason'>): JobAction | null {
+  if (job.reason === undefined || !PASSWORD_REASONS.includes(job.reason.code)) return null;
+  if (job.state === 'needs-action') return 'resume';
+  return job.state === 'failed' ? 'retry' : null;
 }
 
 export function jobPage(job: JobView): JobPageView {
+  const started = job.startedAt !== null;
   return {
     job,
     state: stateView(job),
-    percent: percentOf(job),
     settled: settledOf(job.progress),
-    segments: segmentsOf(job.progress),
+    barKind: barKind(job),
     actions: actionViews(job),
     folders: job.folders.map((folder) => ({
       ...folder,
-      segments: segmentsOf(folder),
+      settled: settledOf(folder),
+      barKind: folder.failed > 0 ? 'warning' : 'accent',
       renamed: folder.destination !== null && folder.destination !== folder.path,
     })),
-    runs: [...job.runs].reverse(),
+    runs: [...job.runs].reverse().map((run) => ({ ...run, reason: run.reason ?? null })),
+    reason: job.reason ? { ...job.reason, action: job.reason.action ?? null } : null,
+    reasonKind: job.state === 'failed' ? 'error' : job.state === 'needs-action' ? 'warning' : 'info',
+    until: job.state === 'waiting' ? (job.until ?? null) : null,
+    excluded: (job.filters.excludeFolders ?? []).map((path) => path.join('/')),
+    started,
     live: !isFinal(job.state) && job.state !== 'draft',
     moving: MOVING.includes(job.state),
-    asksForPassword: asksForPassword(job),
-    hasReport: job.state !== 'draft' && job.startedAt !== null,
+    hasReport: started,
   };
 }

@@ -1,21 +1,18 @@
-import { isIP } from 'node:net';
 import type { JobFilters, SourceSettings } from '../../jobs/job.js';
+import { parseHost } from '../../mailbox/address.js';
 import { BYTES_PER_MEGABYTE, type ConnectionForm, type WizardForm } from './wizard-form.js';
 
 /** Field name -> key of the sentence in the locale file, with what it needs to be filled in. */
 export type FieldErrors = Readonly<Record<string, FieldError>>;
-export interface FieldError {
-  readonly key: string;
-  readonly values?: Readonly<Record<string, string | number>>;
-}
+export type FieldError =
+  | { readonly key: string; readonly values?: Readonly<Record<string, string | number>> }
+  /** Already a sentence: a refusal by the jobs room. */
+  | { readonly text: string };
 
-/** RFC 1035 section 2.3.4. */
-const MAX_HOST = 253;
 /** RFC 5321 section 4.5.3.1: 64 + '@' + 255. */
 const MAX_USERNAME = 320;
 export const MAX_PASSWORD = 1024;
 const MAX_PORT = 65_535;
-const HOST = /^(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))*\.?$/;
 const CONTROL = /[\u0000-\u001f\u007f]/;
 const DEFAULT_PORTS = { tls: 993, starttls: 143, none: 143 } as const;
 
@@ -91,13 +88,9 @@ export function checkConnection(
   return { errors, source: { host: host!, port: port!, security: form.security, username: form.username } };
 }
 
-/** A host name or an address in the form it will be dialled; null when it is neither. */
+/** A host as it is stored, or null when it is none: what parseHost takes is exactly what can be dialled. */
 export function normaliseHost(typed: string): string | null {
-  const host = typed.trim().toLowerCase();
-  const bare = host.startsWith('[') && host.endsWith(']') ? host.slice(1, -1) : host;
-  if (isIP(bare)) return bare;
-  if (host.length > MAX_HOST || !HOST.test(host)) return null;
-  return host.replace(/\.$/, '');
+  return parseHost(typed) === null ? null : typed.trim().toLowerCase().replace(/\.$/, '');
 }
 
 export function checkItems(form: WizardForm, today: Date): { errors: FieldErrors; filters: JobFilters } {

@@ -2,8 +2,8 @@ import type { Actor, ConnectionTestsApi, Draft, JobsApi } from '../../jobs/contr
 import { JobError } from '../../jobs/contract.js';
 import type { HostPanel, Principal } from '../../panel/host-panel.js';
 import type { ResolvedOptions } from '../../panel/options.js';
-import type { FieldError, FieldErrors } from './checks.js';
-import type { ProviderView } from './provider-view.js';
+import type { FieldErrors } from './checks.js';
+import type { ProviderView, Say } from './provider-view.js';
 import type { Step } from './steps.js';
 import type { FormBody, WizardForm } from './wizard-form.js';
 
@@ -20,6 +20,7 @@ export interface StepContext extends WizardServices {
   readonly principal: Principal;
   readonly draft: Draft;
   readonly form: WizardForm;
+  readonly say: Say;
   /** Null before one was chosen. */
   readonly provider: ProviderView | null;
 }
@@ -28,12 +29,12 @@ export interface StepContext extends WizardServices {
 export interface Problems {
   readonly errors: FieldErrors;
   /** Above the form: what is wrong with the whole of it. */
-  readonly alert: { readonly code: string; readonly message: string } | null;
+  readonly alert: { readonly code: string | null; readonly message: string } | null;
 }
 
 /** What comes of a submitted form: onward, or the same page again with what was typed. */
 export type Submission =
-  | { readonly go: Step | 'pop' | 'job' }
+  | { readonly go: Step | 'job'; readonly about?: string }
   | { readonly again: WizardForm; readonly problems: Problems; readonly status?: number };
 
 /** One of the six steps. All have this shape; the controller knows nothing else of them. */
@@ -50,7 +51,7 @@ export interface StepPage {
 
 export const NO_PROBLEMS: Problems = { errors: {}, alert: null };
 
-export function fieldProblem(name: string, key: string, values?: FieldError['values']): Problems {
+export function fieldProblem(name: string, key: string, values?: Readonly<Record<string, string | number>>): Problems {
   return { errors: { [name]: { key, ...(values && { values }) } }, alert: null };
 }
 

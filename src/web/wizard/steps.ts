@@ -10,11 +10,10 @@ interface Gone {
   readonly done: readonly Step[];
 }
 
+/** For views/partials/ui/steps. */
 export interface StepView {
   readonly id: Step;
-  readonly number: number;
-  readonly current: boolean;
-  readonly done: boolean;
+  readonly state: 'done' | 'current' | 'todo';
   /** Null: not reachable yet. */
   readonly href: string | null;
 }
@@ -42,12 +41,14 @@ export function previousStep(step: Step): Step | null {
   return STEPS[STEPS.indexOf(step) - 1] ?? null;
 }
 
-export function stepViews(current: Step, base: string, draft: Draft, form: Gone): StepView[] {
-  return STEPS.map((id, index) => ({
-    id,
-    number: index + 1,
-    current: id === current,
-    done: id === 'test' ? draft.passedAt !== null : form.done.includes(id),
-    href: id !== current && blockedBy(id, draft, form) === null ? `${base}/${id}` : null,
-  }));
+/** @param path of the draft, e.g. `/new/7` */
+export function stepViews(current: Step, path: string, draft: Draft, form: Gone): StepView[] {
+  return STEPS.map((id) => {
+    const done = id === 'test' ? draft.passedAt !== null : form.done.includes(id);
+    return {
+      id,
+      state: id === current ? 'current' : done ? 'done' : 'todo',
+      href: id !== current && blockedBy(id, draft, form) === null ? `${path}/${id}` : null,
+    };
+  });
 }

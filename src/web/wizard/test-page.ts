@@ -23,9 +23,13 @@ export interface PlanTotals {
 }
 export interface PlanView {
   readonly rows: readonly PlanRow[];
+  /** Folders can be ticked; with very many of them the form would be refused as too large. */
+  readonly pickable: boolean;
   readonly leftOut: TestPlan['leftOut'];
   /** Folders that were to be left out and that the old mailbox does not have: a slip of the finger, mostly. */
   readonly notFound: readonly string[];
+  /** Of the whole mailbox. */
+  readonly found: PlanTotals;
   /** Of what is ticked. */
   readonly totals: PlanTotals;
   readonly empty: boolean;
@@ -37,6 +41,7 @@ export interface PlanView {
 }
 export interface TestPageView {
   readonly state: 'none' | 'running' | 'passed' | 'failed';
+  readonly id: string | null;
   readonly queued: boolean;
   readonly code: string | null;
   readonly message: string | null;
@@ -45,21 +50,29 @@ export interface TestPageView {
   readonly plan: PlanView | null;
 }
 
-export function testPage(test: TestView | null, exclude: readonly (readonly string[])[]): TestPageView {
+/** @param words what codes mean at this provider, where the general sentence would mislead */
+export function testPage(
+  test: TestView | null,
+  exclude: readonly (readonly string[])[],
+  words: Readonly<Record<string, string | undefined>>,
+): TestPageView {
   if (test === null) return { ...NOTHING, state: 'none' };
-  if (test.state !== 'done') return { ...NOTHING, state: 'running', queued: test.state === 'queued' };
+  if (test.state !== 'done') return { ...NOTHING, state: 'running', id: test.id, queued: test.state === 'queued' };
   if (test.ok) return { ...NOTHING, state: 'passed', plan: planView(test, exclude) };
   return {
     ...NOTHING,
     state: 'failed',
     code: test.code,
-    message: test.message,
+    message: words[test.code] ?? test.message,
     action: test.action ?? null,
     certificate: test.code === 'TLS_UNTRUSTED' ? (test.certificate ?? null) : null,
   };
 }
 
-const NOTHING = { queued: false, code: null, message: null, action: null, certificate: null, plan: null };
+const NOTHING = { id: null, queued: false, code: null, message: null, action: null, certificate: null, plan: null };
+
+/** Fewer than the fields a form of ours may have. */
+const MAX_TICKS = 1500;
 
 export function planView(test: TestView, exclude: readonly (readonly string[])[]): PlanView {
   const goes = new Map(test.plan?.folders.map((folder) => [folder.from, folder]));
@@ -84,10 +97,12 @@ export function planView(test: TestView, exclude: readonly (readonly string[])[]
   const copied = rows.filter((row) => row.copied);
   return {
     rows,
+    pickable: rows.length <= MAX_TICKS,
     leftOut: test.plan?.leftOut ?? [],
     notFound: exclude
       .filter((path) => !test.folders.some((folder) => isExcluded(levelsOf(folder), [path])))
       .map((path) => path.join('/')),
+    found: test.totals,
     totals: {
       folders: copied.length,
       items: copied.reduce((sum, row) => sum + (row.items ?? 0), 0),

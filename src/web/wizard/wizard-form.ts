@@ -3,6 +3,9 @@ import type { Draft } from '../../jobs/contract.js';
 import { ITEM_KINDS, type ItemKind } from '../../mailbox/kinds.js';
 import { STEPS, type Step } from './steps.js';
 
+/** What a draft of the JSON API without a provider is shown as: any IMAP server. */
+const OTHER_PROVIDER = 'imap';
+
 /** Characters of one field that are remembered; longer input is refused by the checks anyway. */
 const FIELD = 500;
 /** Lines of the list of folders to leave out. */
@@ -50,7 +53,7 @@ export function readForm(draft: Draft): WizardForm {
   const form = schema.parse({ connection: null, kinds: null, certificate: null, ...draft.form });
   return {
     ...form,
-    provider: form.provider || (source ? (source.provider ?? 'other') : ''),
+    provider: form.provider || (source ? (source.provider ?? OTHER_PROVIDER) : ''),
     connection:
       form.connection ??
       (source && {
@@ -99,16 +102,17 @@ export function kindsOf(values: readonly string[]): ItemKind[] {
   return ITEM_KINDS.filter((kind) => values.includes(kind));
 }
 
-/** One folder a line, levels separated by '/', as the pages show them. */
-export function parseFolderLines(lines: string): string[][] {
+/**
+ * One folder a line, levels separated by '/', as the pages show them. A line that shows one of `known` is that one: a
+ * name may hold a '/' of its own, and must not fall apart when the page is sent again.
+ */
+export function parseFolderLines(lines: string, known: readonly (readonly string[])[]): string[][] {
+  const shown = new Map(known.map((path) => [path.join('/'), path]));
   return lines
     .split(/\r?\n/)
+    .map((line) => line.trim())
     .map((line) =>
-      line
-        .trim()
-        .split('/')
-        .map((level) => level.trim())
-        .filter((level) => level !== ''),
+      [...(shown.get(line) ?? line.split('/'))].map((level) => level.trim()).filter((level) => level !== ''),
     )
     .filter((path) => path.length > 0)
     .slice(0, MAX_FOLDER_LINES);

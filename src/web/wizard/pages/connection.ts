@@ -1,15 +1,9 @@
-import { JobError, type Draft } from '../../../jobs/contract.js';
+import type { Draft } from '../../../jobs/contract.js';
 import type { SourceSettings } from '../../../jobs/job.js';
 import { checkConnection, type ConnectionRules } from '../checks.js';
 import { fieldProblem, refusal, type Problems, type StepContext, type StepPage } from '../step-page.js';
-import {
-  field,
-  markDone,
-  secretField,
-  type ConnectionForm,
-  type FormBody,
-  type WizardForm,
-} from '../wizard-form.js';
+import { hostFor } from '../provider-view.js';
+import { field, markDone, secretField, type ConnectionForm, type FormBody, type WizardForm } from '../wizard-form.js';
 
 /** How long the answer to "test" waits before it shows the page that waits on its own (ms). */
 const FIRST_LOOK_MS = 2_000;
@@ -19,13 +13,24 @@ export const connectionPage: StepPage = {
   id: 'connection',
   fields: ['address', 'host', 'port', 'security', 'username', 'password', 'destinationPassword'],
 
-  async view({ form, provider, draft, options }) {
+  async view({ form, provider, draft, options, say }) {
+    const connection = connectionOf(form, provider?.preset ?? null);
+    const securities = (['tls', 'starttls', 'none'] as const).filter(
+      (security) => security !== 'none' || options.egress.allowPlaintext,
+    );
     return {
-      connection: { foundBy: null, ...connectionOf(form, provider?.preset ?? null) },
-      allowPlaintext: options.egress.allowPlaintext,
+      connection: { ...connection, foundBy: connection.foundBy ?? null },
+      securities: securities.map((value) => ({
+        value,
+        label: say(`connection.securities.${value}`, value),
+        selected: value === connection.security,
+      })),
+      // Folded away while it is what we filled in; what somebody changed must be seen.
+      serverOpen: provider?.preset !== null && connection.host !== provider?.preset?.host,
       needsDestinationSecret: options.destinationNeedsSecret,
       hasDestinationSecret: draft.hasDestinationSecret,
       passwordKept: draft.hasSecret && draft.job.source.host !== '',
+      finds: provider?.hidesServer !== true,
       pinned: draft.job.source.caFingerprint ? form.certificate : null,
     };
   },
@@ -73,11 +78,12 @@ async function save(context: StepContext, body: FormBody) {
     await jobs.patch(who, draft.job.id, { form });
     return again(form, { errors, alert: null });
   }
-  const pinned = keepsPin(draft.job.source, source) && field(body, 'unpin') === '' ? draft.job.source.caFingerprint : undefined;
+  const pinned =
+    keepsPin(draft.job.source, source) && field(body, 'unpin') === '' ? draft.job.source.caFingerprint : undefined;
   try {
     await jobs.patch(who, draft.job.id, {
       source: {
-        type: provider?.sourceType ?? 'imap',
+        type: 'imap',
         ...(form.provider && { provider: form.provider }),
         ...source,
         ...(pinned && { caFingerprint: pinned }),
@@ -126,7 +132,7 @@ function typed(form: WizardForm, body: FormBody): WizardForm {
     ...form,
     address: 'address' in body ? field(body, 'address') : form.address,
     connection: {
-      host: field(body, 'host'),
+      host: hostFor(form.provider, field(body, 'host'), field(body, 'username')),
       port: field(body, 'port'),
       security: security === 'starttls' || security === 'none' ? security : 'tls',
       username: field(body, 'username'),
@@ -150,7 +156,7 @@ const FIELD_OF: Readonly<Record<string, string>> = {
 /** A refusal belongs next to the field it is about. */
 function onField(error: unknown): Problems {
   const problems = refusal(error);
-  const name = problems.alert && FIELD_OF[problems.alert.code];
+  const name = FIELD_OF[problems.alert?.code ?? ''];
   if (!name || !problems.alert) return problems;
   return { errors: { [name]: { text: problems.alert.message } }, alert: null };
 }

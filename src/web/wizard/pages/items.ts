@@ -25,7 +25,7 @@ export const itemsPage: StepPage = {
         offered: gives.includes(kind),
         ticked: gives.includes(kind) && chosen.includes(kind),
         /** Why it is grey. */
-        reason: gives.includes(kind) ? null : provider?.gives.includes(kind) ? 'notYet' : 'provider',
+        reason: provider?.gives[kind] ?? 'not-yet',
       })),
       excludeLines: folderLines(form.exclude),
       today: new Date().toISOString().slice(0, 10),
@@ -56,7 +56,7 @@ function typed({ form, provider }: StepContext, body: FormBody): WizardForm {
   return {
     ...form,
     kinds: kindsOf(fields(body, 'kinds')).filter((kind) => gives.includes(kind)),
-    exclude: parseFolderLines(field(body, 'exclude')),
+    exclude: parseFolderLines(field(body, 'exclude'), form.exclude),
     since: field(body, 'since'),
     maxMegabytes: field(body, 'maxMegabytes'),
   };

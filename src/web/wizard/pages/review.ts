@@ -18,6 +18,7 @@ export const reviewPage: StepPage = {
       excluded: (job.filters.excludeFolders ?? []).map((path) => path.join('/')),
       since: job.filters.since ?? null,
       maxItemBytes: job.filters.maxItemBytes ?? null,
+      limited: Object.values(job.filters).some((filter) => filter !== undefined && String(filter) !== ''),
       replace: job.existing === 'replace',
     };
   },

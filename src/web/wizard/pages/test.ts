@@ -10,8 +10,9 @@ export const testPage: StepPage = {
   id: 'test',
   fields: ['certificate', 'folders'],
 
-  async view({ draft, form }) {
-    return { test: testView(draft.test, form.exclude) };
+  async view({ draft, form, provider }) {
+    const test = testView(draft.test, form.exclude, provider?.errors ?? {});
+    return { test, running: test.state === 'running' };
   },
 
   async submit(context, body) {
@@ -54,14 +55,16 @@ async function goOn(context: StepContext, body: FormBody) {
   const { jobs, who, draft, form } = context;
   // The way on is open only while the test is: the same question the next page asks.
   if (draft.passedAt === null || !draft.test?.ok) return { go: 'test' as const };
-  const { exclude, conflicts } = excludedBy(planView(draft.test, form.exclude), fields(body, 'folders'));
+  const plan = planView(draft.test, form.exclude);
+  const { exclude, conflicts } = plan.pickable
+    ? excludedBy(plan, fields(body, 'folders'))
+    : { exclude: form.exclude, conflicts: [] };
+  if (plan.pickable && exclude.length > 0 && fields(body, 'folders').length === 0)
+    return again(form, { folders: { key: 'test.noFolder' } });
   const next: WizardForm = markDone({ ...form, exclude }, 'test');
   const conflict = conflicts[0];
   if (conflict)
-    return again(
-      { ...form, exclude },
-      { folders: { key: 'test.conflict', values: { folder: conflict.from } } },
-    );
+    return again({ ...form, exclude }, { folders: { key: 'test.conflict', values: { folder: conflict.from } } });
   const { errors, filters } = checkItems(next, new Date());
   if (Object.keys(errors).length > 0) return { go: 'items' as const };
   try {

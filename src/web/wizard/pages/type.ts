@@ -6,15 +6,17 @@ export const typePage: StepPage = {
   id: 'type',
   fields: ['provider'],
 
-  async view({ form }) {
-    return { providers: providerViews().map((provider) => ({ ...provider, chosen: provider.id === form.provider })) };
+  async view({ form, say }) {
+    return {
+      providers: providerViews(say).map((provider) => ({ ...provider, chosen: provider.id === form.provider })),
+    };
   },
 
-  async submit({ jobs, who, draft, form }, body) {
-    const provider = findProvider(field(body, 'provider'));
+  async submit({ jobs, who, draft, form, say }, body) {
+    const provider = findProvider(field(body, 'provider'), say);
     if (!provider) return { again: form, problems: fieldProblem('provider', 'type.errorMissing') };
-    if (provider.pop) return { go: 'pop' };
-    if (!provider.available) return { again: form, problems: fieldProblem('provider', 'type.errorUnavailable') };
+    // Chosen all the same: the page that says why not, and what to do instead.
+    if (!provider.available) return { go: 'type', about: provider.id };
     const chosen = provider.id === form.provider ? form : withoutConnection({ ...form, provider: provider.id });
     await jobs.patch(who, draft.job.id, { form: markDone(chosen, 'type') });
     return { go: 'existing' };

@@ -1,0 +1,50 @@
+import { isFinal } from '../../jobs/job-state.js';
+import type { Counts, FolderProgress } from '../../jobs/job.js';
+import type { ItemKind } from '../../mailbox/kinds.js';
+import type { Report, ReportItem } from '../../reports/contract.js';
+import { segmentsOf, settledOf } from './job-page.js';
+
+export type OutcomeFilter = 'skipped' | 'failed' | null;
+
+export function reportFilter(value: unknown): OutcomeFilter {
+  return value === 'skipped' || value === 'failed' ? value : null;
+}
+
+/** @param items one page of what did not arrive */
+export function reportPage(report: Report, items: readonly ReportItem[], outcome: OutcomeFilter, path: string) {
+  const { job, counts } = report;
+  return {
+    job,
+    path,
+    counts,
+    finished: isFinal(job.state),
+    // Never hidden: what a stopped migration did not come to is shown as a term of its own.
+    open: Math.max(0, counts.found - settledOf(counts)),
+    segments: segmentsOf(counts),
+    folders: report.folders.map((folder) => ({
+      ...folder,
+      renamed: folder.destination !== null && folder.destination !== folder.path,
+    })),
+    kinds: kindTotals(report.folders),
+    items,
+    anyMissing: counts.skipped + counts.failed > 0,
+    outcome: outcome ?? '',
+    changes: report.changes,
+  };
+}
+
+/** The sums of every kind that has a folder. */
+export function kindTotals(folders: readonly FolderProgress[]): (Counts & { readonly kind: ItemKind })[] {
+  const totals = new Map<ItemKind, Counts>();
+  for (const folder of folders) {
+    const sum = totals.get(folder.kind) ?? { found: 0, copied: 0, alreadyThere: 0, skipped: 0, failed: 0 };
+    totals.set(folder.kind, {
+      found: sum.found + folder.found,
+      copied: sum.copied + folder.copied,
+      alreadyThere: sum.alreadyThere + folder.alreadyThere,
+      skipped: sum.skipped + folder.skipped,
+      failed: sum.failed + folder.failed,
+    });
+  }
+  return [...totals].map(([kind, counts]) => ({ kind, ...counts }));
+}

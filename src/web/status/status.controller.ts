@@ -1,0 +1,315 @@
+import { Get, Inject, Param, Post, Req, Res } from '@nestjs/common';
+import { type Actor, JobError, type JobsApi, type Visibility } from '../../jobs/contract.js';
+import type { JobAction, JobView } from '../../jobs/job.js';
+import { PLUGIN_OPTIONS, type ResolvedOptions } from '../../panel/options.js';
+import type { Principal } from '../../panel/host-panel.js';
+import type { ReportsApi } from '../../reports/contract.js';
+import { Access, Acting, Sees, Who } from '../auth/access.decorator.js';
+import type { Request, Response } from '../http.js';
+import { Renderer } from '../render/renderer.js';
+import { Site } from '../site.js';
+import { JOBS_API, REPORTS_API } from '../tokens.js';
+import { WebController } from '../web-controller.js';
+import { statusOf, WebError } from '../web-error.js';
+import { afterPassword, jobPage } from './job-page.js';
+import { jobRow } from './job-row.js';
+import { flashOf, problemOf, type Flash } from './flash.js';
+import { pageNumber, paging } from './paging.js';
+import { reportFilter, reportPage } from './report-page.js';
+
+/** Seconds after which a browser without JavaScript loads a running migration again. */
+const REFRESH_SECONDS = 5;
+const JOBS_PER_PAGE = 20;
+const ITEMS_PER_PAGE = 50;
+const WIDGET_JOBS = 5;
+const MAX_PASSWORD = 1024;
+/** What a button of the page may ask for; the state table decides whether it may be done now. */
+const ACTIONS: readonly JobAction[] = ['pause', 'resume', 'cancel', 'retry', 'sync'];
+
+/** My migrations, one of them, its report, and the piece for the panel's settings page. */
+@WebController()
+export class StatusController {
+  constructor(
+    @Inject(JOBS_API) private readonly jobs: JobsApi,
+    @Inject(REPORTS_API) private readonly reports: ReportsApi,
+    @Inject(PLUGIN_OPTIONS) private readonly options: ResolvedOptions,
+    private readonly renderer: Renderer,
+    private readonly site: Site,
+  ) {}
+
+  @Get()
+  @Access('page.home')
+  async home(
+    @Req() req: Request,
+    @Res() res: Response,
+    @Who() who: Principal,
+    @Sees() sees: Visibility,
+  ): Promise<void> {
+    const page = pageNumber(req.query['page']);
+    const own = ownOnly(sees);
+    const list = await this.jobs.list(own, { page, perPage: JOBS_PER_PAGE });
+    const html = await this.renderer.page(req, res, 'status/home', {
+      title: this.renderer.t(req, 'home.title'),
+      section: 'home',
+      ...(list.jobs.some((job) => jobPage(job).live) && { refreshSeconds: REFRESH_SECONDS * 2 }),
+      jobs: list.jobs.map(jobRow),
+      mayStart: own.mailboxes.length > 0 || sees.domains.length > 0,
+      domains: who.role === 'domain-admin' ? sees.domains : [],
+      paging: paging(this.site.url('/'), {}, page, JOBS_PER_PAGE, list.total),
+      ...this.flash(req),
+    });
+    res.send(html);
+  }
+
+  @Get('widget')
+  @Access('page.widget')
+  async widget(@Req() req: Request, @Res() res: Response, @Sees() sees: Visibility): Promise<void> {
+    const own = ownOnly(sees);
+    const { jobs } = await this.jobs.list(own, {
+      state: ['queued', 'running', 'waiting', 'paused', 'needs-action', 'cancelling'],
+      page: 1,
+      perPage: WIDGET_JOBS,
+    });
+    const html = await this.renderer.page(req, res, 'status/widget', {
+      title: this.renderer.t(req, 'widget.title'),
+      bare: true,
+      refreshSeconds: REFRESH_SECONDS * 2,
+      jobs: jobs.map(jobRow),
+      mayStart: own.mailboxes.length > 0,
+    });
+    res.send(html);
+  }
+
+  @Get('jobs/:id')
+  @Access('page.job')
+  async job(
+    @Param('id') id: string,
+    @Req() req: Request,
+    @Res() res: Response,
+    @Who() who: Principal,
+    @Sees() sees: Visibility,
+  ): Promise<void> {
+    const job = await this.find(sees, id);
+    await this.show(req, res, 200, who, sees, job, { ...this.flash(req), error: null, destinationError: null });
+  }
+
+  @Get('jobs/:id/cancel')
+  @Access('page.job')
+  async askCancel(
+    @Param('id') id: string,
+    @Req() req: Request,
+    @Res() res: Response,
+    @Sees() sees: Visibility,
+  ): Promise<void> {
+    const job = await this.find(sees, id);
+    if (!job.actions.includes('cancel')) return res.redirect(303, this.site.url(`/jobs/${id}?problem=INVALID_STATE`));
+    const html = await this.renderer.page(req, res, 'status/cancel', {
+      title: this.renderer.t(req, 'job.cancelTitle'),
+      job,
+    });
+    res.send(html);
+  }
+
+  @Get('jobs/:id/report')
+  @Access('page.report')
+  async report(
+    @Param('id') id: string,
+    @Req() req: Request,
+    @Res() res: Response,
+    @Sees() sees: Visibility,
+  ): Promise<void> {
+    const outcome = reportFilter(req.query['outcome']);
+    const page = pageNumber(req.query['page']);
+    const [report, list] = await Promise.all([
+      this.reports.report(sees, id),
+      this.reports.items(sees, id, { ...(outcome && { outcome }), page, perPage: ITEMS_PER_PAGE }),
+    ]);
+    if (report === null || list === null) throw notFound();
+    const path = this.site.url(`/jobs/${id}/report`);
+    const html = await this.renderer.page(req, res, 'status/report', {
+      title: this.renderer.t(req, 'report.title'),
+      section: 'home',
+      subtitle: this.renderer.t(req, 'report.for', {
+        username: report.job.source.username,
+        host: report.job.source.host,
+        mailbox: report.job.mailbox,
+      }),
+      ...reportPage(report, list.items, outcome, path),
+      filters: reportFilters(report.counts, outcome, path, (key) => this.renderer.t(req, key)),
+      paging: paging(path, { outcome: outcome ?? '' }, page, ITEMS_PER_PAGE, list.total),
+      csvUrl: this.site.url(`/api/v1/jobs/${id}/report.csv`),
+    });
+    res.send(html);
+  }
+
+  @Post('jobs/:id/credentials')
+  @Access('page.job.act')
+  async credentials(
+    @Param('id') id: string,
+    @Req() req: Request,
+    @Res() res: Response,
+    @Who() who: Principal,
+    @Acting() actor: Actor,
+  ): Promise<void> {
+    const job = await this.find(actor.visibility, id);
+    const password = textOf(req, 'password');
+    const destination = textOf(req, 'destinationPassword');
+    const then = ACTIONS.find((action) => action === textOf(req, 'then')) ?? null;
+    const problem = (text: string): string | null =>
+      text.length > MAX_PASSWORD ? this.renderer.t(req, 'connection.errors.passwordInvalid') : null;
+    const error =
+      password === '' && destination === '' ? this.renderer.t(req, 'job.credentialsError') : problem(password);
+    if (error !== null || problem(destination) !== null)
+      return this.show(req, res, 422, who, actor.visibility, job, {
+        done: null,
+        problem: null,
+        error,
+        destinationError: problem(destination),
+      });
+    const outcome = await this.attempt(async () => {
+      await this.jobs.setCredentials(
+        actor,
+        id,
+        password === '' ? {} : { password },
+        destination === '' ? undefined : { password: destination },
+      );
+      if (then !== null && job.actions.includes(then)) await this.jobs.act(actor, id, then);
+    });
+    res.redirect(303, this.site.url(`/jobs/${id}${outcome ?? '?done=credentials'}`));
+  }
+
+  @Post('jobs/:id/:action')
+  @Access('page.job.act')
+  async act(
+    @Param('id') id: string,
+    @Param('action') name: string,
+    @Res() res: Response,
+    @Acting() actor: Actor,
+  ): Promise<void> {
+    const action = ACTIONS.find((one) => one === name);
+    if (action === undefined) throw notFound();
+    const outcome = await this.attempt(() => this.jobs.act(actor, id, action));
+    // Without JavaScript the way back is a page of its own, and its address says what came of the click.
+    res.redirect(
+      303,
+      this.site.url(`/jobs/${id}${outcome ?? `?done=${action}`}${outcome === CREDENTIALS ? `&then=${action}` : ''}`),
+    );
+  }
+
+  /** @returns what to add to the address when it was refused; null when it was done. */
+  private async attempt(work: () => Promise<unknown>): Promise<string | null> {
+    try {
+      await work();
+      return null;
+    } catch (error) {
+      // Not there, or not his: a page of its own says so.
+      if (!(error instanceof JobError) || statusOf(error.code) === 404) throw error;
+      return `?problem=${encodeURIComponent(error.code)}`;
+    }
+  }
+
+  private async show(
+    req: Request,
+    res: Response,
+    status: number,
+    who: Principal,
+    sees: Visibility,
+    job: JobView,
+    said: Flash & { readonly error: string | null; readonly destinationError: string | null },
+  ): Promise<void> {
+    const view = jobPage(job);
+    const then = afterPassword(job) ?? passwordWish(req, job);
+    const log = sees.all ? await this.jobs.log(sees, job.id) : null;
+    const html = await this.renderer.page(req, res, 'status/job', {
+      title: this.renderer.t(req, 'job.title', { mailbox: job.mailbox }),
+      section: who.role === 'support' ? 'admin' : 'home',
+      ...(view.live && { refreshSeconds: REFRESH_SECONDS }),
+      view,
+      eventsUrl: view.live ? this.site.url(`/api/v1/jobs/${job.id}/events`) : null,
+      credentials:
+        then === null
+          ? null
+          : {
+              then,
+              error: said.error,
+              destinationError: said.destinationError,
+              needsDestination: this.options.destinationNeedsSecret,
+            },
+      log: log && {
+        entries: log.map((line) => ({
+          ...line,
+          detail: line.detail === undefined ? null : JSON.stringify(line.detail),
+        })),
+      },
+      done: said.done,
+      problem: said.problem,
+      list: listOf(
+        who,
+        job,
+        (key) => this.renderer.t(req, key),
+        (path) => this.site.url(path),
+      ),
+    });
+    res.status(status).send(html);
+  }
+
+  private flash(req: Request): Flash {
+    return flashOf(req.query, (key) => (this.renderer.words.has(key) ? this.renderer.t(req, key) : null));
+  }
+
+  private async find(sees: Visibility, id: string): Promise<JobView> {
+    const job = await this.jobs.get(sees, id);
+    if (job === null) throw notFound();
+    return job;
+  }
+}
+
+const CREDENTIALS = '?problem=CREDENTIALS_REQUIRED';
+
+/** A retry that was refused for want of the password: the form says what it was for. */
+function passwordWish(req: Request, job: JobView): JobAction | null {
+  if (problemOf(req.query) !== 'CREDENTIALS_REQUIRED') return null;
+  const wished = ACTIONS.find((action) => action === req.query['then']);
+  return wished !== undefined && job.actions.includes(wished) ? wished : null;
+}
+
+/** What is mine: a supporter's and a domain admin's other rows have pages of their own. */
+function ownOnly(sees: Visibility): Visibility {
+  return { tenant: sees.tenant, all: false, mailboxes: sees.mailboxes, domains: [] };
+}
+
+/** Passwords are taken as they are: blanks belong to them. */
+function textOf(req: Request, name: string): string {
+  const body: unknown = req.body;
+  const value = typeof body === 'object' && body !== null ? (body as Record<string, unknown>)[name] : undefined;
+  return typeof value === 'string' ? value : '';
+}
+
+function listOf(who: Principal, job: JobView, t: (key: string) => string, url: (path: string) => string) {
+  if (who.role === 'support') return { label: t('job.backAdmin'), href: url('/admin') };
+  if (who.role === 'domain-admin' && !who.mailboxes.includes(job.mailbox))
+    return { label: t('job.backAdmin'), href: url(`/domains/${encodeURIComponent(job.domain)}`) };
+  return { label: t('job.back'), href: url('/') };
+}
+
+function reportFilters(
+  counts: { readonly skipped: number; readonly failed: number },
+  chosen: 'skipped' | 'failed' | null,
+  path: string,
+  t: (key: string) => string,
+) {
+  return [
+    { label: t('report.filterAll'), href: path, n: counts.skipped + counts.failed, current: chosen === null },
+    {
+      label: t('report.filterSkipped'),
+      href: `${path}?outcome=skipped`,
+      n: counts.skipped,
+      current: chosen === 'skipped',
+    },
+    { label: t('report.filterFailed'), href: `${path}?outcome=failed`, n: counts.failed, current: chosen === 'failed' },
+  ];
+}
+
+function notFound(): WebError {
+  return new WebError('NOT_FOUND', 'There is nothing here.');
+}
