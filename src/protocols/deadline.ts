@@ -22,5 +22,7 @@ export async function underDeadline<T>(
     clearTimeout(timer);
     outer.removeEventListener('abort', onAbort);
     aborted.catch(() => undefined);
+    // What the work started and did not wait for ends with it.
+    controller.abort(new Error('no longer needed'));
   }
 }

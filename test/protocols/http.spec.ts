@@ -93,12 +93,15 @@ describe('a redirect', () => {
     'https://localhost/',
     'https://inside.test/',
   ])('to %s is stopped, and nothing is sent there', async (location) => {
-    const { url } = await web(to(location));
-    const inside = { ...CLOSED_NETWORK, allowPrivate: false, allowedRanges: ['127.0.0.2/32'] };
-    const resolve = async (name: string): Promise<string[]> => [name === 'web.example.test' ? '127.0.0.2' : '10.0.0.9'];
     const listener = await listeners.listen(createSecureServer(certificate, to(location)), '127.0.0.2');
-    const start = url.replace(/\d+$/, String(listener.port));
-    expect((await failure(start, {}, { ...inside, resolve })).code).toBe('TARGET_NOT_ALLOWED');
+    const policy: HttpPolicy = {
+      ...CLOSED_NETWORK,
+      allowPrivate: false,
+      allowedRanges: ['127.0.0.2/32'],
+      resolve: async (name) => [name === 'web.example.test' ? '127.0.0.2' : '10.0.0.9'],
+    };
+    const error = await failure(`https://web.example.test:${listener.port}/`, {}, policy);
+    expect([error.code, listener.connections()]).toEqual(['TARGET_NOT_ALLOWED', 1]);
   });
 
   it('from https to http is stopped', async () => {
@@ -127,14 +130,19 @@ describe('a redirect', () => {
 
   it('to another origin takes neither the secret nor the trust along', async () => {
     const seen: unknown[] = [];
-    const other = await web((asked, answer) => {
-      seen.push(asked.headers.authorization);
-      answer.end();
-    });
-    const first = await web(to(other.url));
+    const clear = await listeners.listen(
+      createServer((asked, answer) => {
+        seen.push(asked.headers.authorization);
+        answer.end();
+      }),
+    );
     const headers = { Authorization: 'Basic secret' };
-    expect((await failure(first.url, { headers })).code).toBe('TLS_UNTRUSTED');
-    expect(seen).toEqual([]);
+    const first = await web(to(`http://web.example.test:${clear.port}/`));
+    await get(first.url, { headers }, { ...CLOSED_NETWORK, allowPlaintext: true });
+    expect(seen).toEqual([undefined]);
+    const secure = await web((_, answer) => answer.end());
+    const second = await web(to(secure.url));
+    expect((await failure(second.url)).code).toBe('TLS_UNTRUSTED');
   });
 
   it('by 303 becomes a GET without a body; by 307 the request is repeated', async () => {
