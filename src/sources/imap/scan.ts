@@ -1,0 +1,126 @@
+import type { SourceFolder } from '../../mailbox/folder.js';
+import type { ItemMeta, ScanPage, SyncState } from '../../mailbox/item.js';
+import type { MessageMetadata } from '../../protocols/imap/commands/fetch-metadata.js';
+import type { MailboxState } from '../../protocols/imap/commands/select.js';
+import type { MailboxStatus } from '../../protocols/imap/commands/status.js';
+import { fetchWindow, inPages, type UidWindow, uidWindows } from '../../protocols/imap/mailbox-windows.js';
+import { MAX_SCAN_PAGE } from '../source.js';
+import { itemRef } from './keys.js';
+import { type ImapSession, lastingUidValidity } from './session.js';
+
+/**
+ * Where a scan stopped. `uidnext`: everything below it was listed. `highestmodseq`: flags are known up to there; it is the
+ * value from before the listing began, so that nothing that changed meanwhile is missed. `partial`: the scan was not over.
+ */
+interface State {
+  readonly uidvalidity: number;
+  readonly uidnext: number;
+  readonly highestmodseq: string | null;
+  readonly partial: boolean;
+}
+
+/** Metadata of a folder, oldest first. `fresh` is what STATUS said a moment ago, if it did. */
+export async function* scanFolder(
+  session: ImapSession,
+  folder: SourceFolder,
+  raw: string,
+  since: SyncState | null,
+  fresh: MailboxStatus | null,
+  signal: AbortSignal,
+): AsyncGenerator<ScanPage> {
+  const earlier = parseState(since);
+  if (earlier !== null && fresh !== null && unchanged(earlier, fresh)) {
+    yield { items: [], gone: [], next: toState(earlier), full: false };
+    return;
+  }
+  const { state, uidValidity, plan } = await session.repeatable(signal, raw, async (connection) => {
+    const opened = await session.open(connection, raw);
+    const validity = lastingUidValidity(opened, folder);
+    const how = planScan(earlier, validity, opened);
+    const windows = await uidWindows(connection, opened, how.from, MAX_SCAN_PAGE);
+    return { state: opened, uidValidity: validity, plan: { ...how, windows } };
+  });
+
+  const fetch = (window: UidWindow, changedSince?: string): Promise<MessageMetadata[]> =>
+    session.repeatable(signal, raw, async (connection) => {
+      await session.at(connection, raw, uidValidity);
+      return fetchWindow(connection, window, changedSince);
+    });
+  const page = (items: readonly MessageMetadata[], next: State): ScanPage => ({
+    items: items.map((item) => toMeta(uidValidity, item)),
+    gone: [],
+    next: toState(next),
+    full: plan.full,
+  });
+  const modseq = plan.modseq ?? state.highestModseq;
+  let uidnext = plan.from;
+
+  if (plan.changedSince !== null && plan.from > 1) {
+    const changed = await fetch({ from: 1, to: plan.from - 1 }, plan.changedSince);
+    const known: State = { uidvalidity: uidValidity, uidnext, highestmodseq: plan.changedSince, partial: false };
+    for (const items of inPages(changed, MAX_SCAN_PAGE)) yield page(items, known);
+  }
+  for (const window of plan.windows) {
+    const items = await fetch(window);
+    for (const part of inPages(items, MAX_SCAN_PAGE)) {
+      uidnext = part.at(-1)!.uid + 1;
+      yield page(part, { uidvalidity: uidValidity, uidnext, highestmodseq: modseq, partial: true });
+    }
+  }
+  uidnext = Math.max(uidnext, state.uidNext ?? uidnext);
+  yield page([], { uidvalidity: uidValidity, uidnext, highestmodseq: modseq, partial: false });
+}
+
+interface Plan {
+  readonly from: number;
+  /** Look for changes below `from` since this mod-sequence. */
+  readonly changedSince: string | null;
+  /** The mod-sequence to end with, where an earlier, interrupted scan began. */
+  readonly modseq: string | null;
+  readonly full: boolean;
+}
+
+/** Mod-sequences and UIDNEXT save work only; without them, or after a new UIDVALIDITY, everything is listed. */
+function planScan(earlier: State | null, uidValidity: number, now: MailboxState): Plan {
+  const everything: Plan = { from: 1, changedSince: null, modseq: null, full: true };
+  if (earlier === null || earlier.uidvalidity !== uidValidity) return everything;
+  if (earlier.partial) {
+    return { from: earlier.uidnext, changedSince: null, modseq: earlier.highestmodseq, full: false };
+  }
+  if (earlier.highestmodseq === null || now.highestModseq === null) return everything;
+  if (BigInt(now.highestModseq) < BigInt(earlier.highestmodseq)) return everything;
+  const changed = BigInt(now.highestModseq) > BigInt(earlier.highestmodseq);
+  return {
+    from: earlier.uidnext,
+    changedSince: changed ? earlier.highestmodseq : null,
+    modseq: null,
+    full: false,
+  };
+}
+
+function unchanged(earlier: State, now: MailboxStatus): boolean {
+  return (
+    !earlier.partial &&
+    earlier.highestmodseq !== null &&
+    earlier.uidvalidity === now.uidValidity &&
+    earlier.uidnext === now.uidNext &&
+    earlier.highestmodseq === now.highestModseq
+  );
+}
+
+function toMeta(uidValidity: number, { uid, size, date, flags }: MessageMetadata): ItemMeta {
+  return { ...itemRef(uidValidity, uid), size, date, flags };
+}
+
+function toState({ uidvalidity, uidnext, highestmodseq, partial }: State): SyncState {
+  return { uidvalidity, uidnext, highestmodseq, partial };
+}
+
+/** Null for a state that is not ours: then everything is listed. */
+function parseState(since: SyncState | null): State | null {
+  if (since === null) return null;
+  const { uidvalidity, uidnext, highestmodseq, partial } = since;
+  if (typeof uidvalidity !== 'number' || typeof uidnext !== 'number') return null;
+  const modseq = typeof highestmodseq === 'string' && /^\d{1,19}$/.test(highestmodseq) ? highestmodseq : null;
+  return { uidvalidity, uidnext, highestmodseq: modseq, partial: partial === true };
+}

@@ -1,0 +1,84 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { SourceFolder } from '../../mailbox/folder.js';
+import { TransferError } from '../../mailbox/transfer-error.js';
+import { type MailboxState, select } from '../../protocols/imap/commands/select.js';
+import { status } from '../../protocols/imap/commands/status.js';
+import type { ImapConnection } from '../../protocols/imap/connection.js';
+import { ImapFailure } from '../../protocols/imap/failure.js';
+import type { ImapPool } from '../../protocols/imap/pool.js';
+import { type ErrorContext, toTransferError } from '../../protocols/imap/transfer-errors.js';
+
+/** Connections that one piece of work may use up before the engine hears of it. */
+const TRIES = 3;
+const PAUSE_MS = 250;
+
+/** What the parts of the source share: the connections, and how errors are told. */
+export class ImapSession {
+  private readonly states = new WeakMap<ImapConnection, MailboxState>();
+
+  constructor(
+    readonly pool: ImapPool,
+    private readonly context: ErrorContext,
+  ) {}
+
+  toError(error: unknown): TransferError {
+    return toTransferError(error, this.context);
+  }
+
+  /** Does a piece of work that may be repeated; a connection that breaks is replaced. @throws TransferError */
+  async repeatable<T>(
+    signal: AbortSignal,
+    prefer: string | undefined,
+    work: (connection: ImapConnection) => Promise<T>,
+  ): Promise<T> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await this.pool.use(signal, work, prefer);
+      } catch (error) {
+        if (signal.aborted) throw signal.reason;
+        const told = this.toError(error);
+        const broken = error instanceof ImapFailure && told.scope === 'connection';
+        if (!broken || tries >= TRIES) throw told;
+        await pause(PAUSE_MS * tries, undefined, { signal });
+      }
+    }
+  }
+
+  /** EXAMINE, always anew. */
+  async open(connection: ImapConnection, raw: string): Promise<MailboxState> {
+    let state = await select(connection, raw, true);
+    if (state.uidValidity === null) {
+      // Courier forgets it under EXAMINE, and tells it all the same when asked.
+      const told = await status(connection, raw);
+      state = { ...state, uidValidity: told.uidValidity, uidNext: state.uidNext ?? told.uidNext };
+    }
+    this.states.set(connection, state);
+    return state;
+  }
+
+  /** The folder as this connection knows it, opened if it is not. @throws TransferError EPOCH_CHANGED */
+  async at(connection: ImapConnection, raw: string, uidValidity: number): Promise<MailboxState> {
+    const known = connection.selected?.raw === raw ? this.states.get(connection) : undefined;
+    const state = known ?? (await this.open(connection, raw));
+    if (state.uidValidity === uidValidity) return state;
+    connection.selected = null;
+    throw new TransferError('The old server has numbered the folder anew.', {
+      side: 'source',
+      scope: 'folder',
+      retry: 'later',
+      code: 'EPOCH_CHANGED',
+    });
+  }
+}
+
+/** @throws TransferError for a folder whose ids do not last. */
+export function lastingUidValidity(state: MailboxState, folder: SourceFolder): number {
+  if (state.uidValidity !== null) return state.uidValidity;
+  throw new TransferError(`The old server keeps no lasting numbers in this folder.`, {
+    side: 'source',
+    scope: 'folder',
+    retry: 'never',
+    code: 'IDS_NOT_LASTING',
+    serverText: folder.path.join('/'),
+  });
+}

@@ -1,0 +1,20 @@
+import { ImapSource, type ImapSourceOptions } from './imap/imap-source.js';
+import type { Source } from './source.js';
+
+/** What each kind of source is built from. A new source is a line here and in the list below. */
+export interface SourceOptions {
+  readonly imap: ImapSourceOptions;
+}
+export type SourceKind = keyof SourceOptions;
+
+const SOURCES: { readonly [Kind in SourceKind]: (options: SourceOptions[Kind]) => Source } = {
+  imap: (options) => new ImapSource(options),
+};
+
+export function isSourceKind(kind: string): kind is SourceKind {
+  return Object.hasOwn(SOURCES, kind);
+}
+
+export function createSource<Kind extends SourceKind>(kind: Kind, options: SourceOptions[Kind]): Source {
+  return SOURCES[kind](options);
+}
