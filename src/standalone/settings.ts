@@ -1,0 +1,279 @@
+import { readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js';
+import { PACKAGE_DIR } from './infra/places.js';
+import type { Role } from '../panel/host-panel.js';
+import type { RedisAddress, TokenIssuer } from '../panel/options.js';
+
+export interface SecretSetting {
+  readonly secretEnv?: string;
+  readonly secretFile?: string;
+}
+export type AccessSettings =
+  | ({ readonly kind: 'imap-authzid'; readonly authcid: string } & SecretSetting)
+  | ({ readonly kind: 'imap-composite'; readonly loginTemplate: string; readonly admin: string } & SecretSetting)
+  | { readonly kind: 'user-secret' };
+export interface DestinationSettings {
+  readonly imap: {
+    readonly host: string;
+    readonly port?: number;
+    readonly security?: 'tls' | 'starttls' | 'none';
+    readonly caFile?: string;
+  };
+  readonly dav?: { readonly url: string; readonly caFile?: string };
+  readonly domains?: readonly string[];
+  readonly access: AccessSettings;
+}
+export interface AccountSettings {
+  readonly name: string;
+  readonly displayName?: string;
+  readonly role: Role;
+  readonly passwordHash: string;
+  readonly domains?: readonly string[];
+  readonly mailboxes?: readonly string[];
+  readonly tenant?: string;
+}
+interface IssuerSettings {
+  readonly iss: string;
+  readonly publicKey?: string;
+  readonly publicKeyFile?: string;
+  readonly jwks?: string;
+  readonly jwksFile?: string;
+  readonly algs?: readonly ('ES256' | 'EdDSA')[];
+}
+
+/** Every setting of the standalone host; schemas/settings.schema.json says what each is for. */
+export interface Settings {
+  readonly port: number;
+  readonly host: string;
+  readonly basePath: string;
+  readonly publicUrl: string | null;
+  /** Null: a private one. */
+  readonly databaseUrl: string | null;
+  readonly redis: RedisAddress | null;
+  /** Null: not given; only the sandbox makes its own. */
+  readonly keys: string | null;
+  readonly dataDir: string;
+  /** Wished, and there is no destination that would make it pointless. */
+  readonly sandbox: boolean;
+  readonly destination: DestinationSettings | null;
+  /** Null: not said; the sandbox then allows it. */
+  readonly allowPrivateTargets: boolean | null;
+  readonly allowPlaintext: boolean;
+  readonly egressPorts: readonly number[] | null;
+  readonly egressRanges: readonly string[];
+  readonly workerJobs: number;
+  readonly workerConnections: number;
+  readonly issuers: readonly TokenIssuer[];
+  readonly accounts: readonly AccountSettings[];
+  readonly branding: {
+    readonly name?: string;
+    readonly logoUrl?: string;
+    readonly accent?: string;
+    readonly supportUrl?: string;
+  };
+  readonly frameAncestors: readonly string[];
+  readonly metricsToken: string | null;
+  readonly keepSecretsHours: number | null;
+  readonly testsPerMinute: number | null;
+  readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
+}
+
+/** One line that names the setting and says what it must be. */
+export class SettingsError extends Error {
+  override readonly name = 'SettingsError';
+}
+
+type Raw = Record<string, unknown>;
+type Env = Readonly<Record<string, string | undefined>>;
+
+/** Environment variable -> setting and how its text is read. */
+const VARIABLES: Readonly<Record<string, readonly [string, (text: string) => unknown]>> = {
+  MAILFERRY_PORT: ['port', number],
+  MAILFERRY_HOST: ['host', String],
+  MAILFERRY_BASE_PATH: ['basePath', (text) => text.replace(/\/$/, '')],
+  MAILFERRY_PUBLIC_URL: ['publicUrl', String],
+  MAILFERRY_DATABASE_URL: ['databaseUrl', String],
+  MAILFERRY_REDIS_URL: ['redisUrl', String],
+  MAILFERRY_KEYS: ['keys', String],
+  MAILFERRY_DATA_DIR: ['dataDir', String],
+  MAILFERRY_SANDBOX: ['sandbox', flag],
+  MAILFERRY_DESTINATION: ['destination', json],
+  MAILFERRY_ALLOW_PRIVATE_TARGETS: ['allowPrivateTargets', flag],
+  MAILFERRY_ALLOW_PLAINTEXT: ['allowPlaintext', flag],
+  MAILFERRY_EGRESS_PORTS: ['egressPorts', (text) => text.split(',').map((part) => number(part.trim()))],
+  MAILFERRY_WORKER_JOBS: ['workerJobs', number],
+  MAILFERRY_WORKER_CONNECTIONS: ['workerConnections', number],
+  MAILFERRY_METRICS_TOKEN: ['metricsToken', String],
+  MAILFERRY_LOG_LEVEL: ['logLevel', String],
+};
+
+/**
+ * File (MAILFERRY_CONFIG), then environment; an empty variable counts as not set.
+ * @throws SettingsError
+ */
+export function loadSettings(env: Env = process.env): Settings {
+  const file = env['MAILFERRY_CONFIG'] || null;
+  const raw: Raw = file ? readFile(file) : {};
+  const origin = new Map<string, string>();
+  for (const [variable, [key, read]] of Object.entries(VARIABLES)) {
+    const text = env[variable];
+    if (text === undefined || (text === '' && variable !== 'MAILFERRY_BASE_PATH')) continue;
+    try {
+      raw[key] = read(text);
+    } catch (error) {
+      throw new SettingsError(`${variable} ${(error as Error).message}`);
+    }
+    origin.set(key, variable);
+  }
+  check(raw, (key) => origin.get(key) ?? null, file);
+  return fill(raw, origin);
+}
+
+const validate = (() => {
+  let compiled: ReturnType<Ajv2020['compile']> | null = null;
+  return (raw: Raw): ErrorObject[] => {
+    compiled ??= new Ajv2020({
+      allErrors: true,
+      strict: true,
+      allowUnionTypes: true,
+      strictRequired: false,
+      strictTypes: false,
+    }).compile(JSON.parse(readFileSync(join(PACKAGE_DIR, 'schemas', 'settings.schema.json'), 'utf8')) as object);
+    return compiled(raw) ? [] : (compiled.errors ?? []);
+  };
+})();
+
+function check(raw: Raw, variableOf: (key: string) => string | null, file: string | null): void {
+  const errors = validate(raw);
+  // A union reports every branch: the deepest complaint is the one about what was meant.
+  const error =
+    errors.filter((one) => one.keyword !== 'oneOf' && one.keyword !== 'const').sort((a, b) => depth(b) - depth(a))[0] ??
+    errors[0];
+  if (!error) return;
+  const path = error.instancePath.split('/').slice(1);
+  const extra = error.keyword === 'additionalProperties' ? String(error.params['additionalProperty']) : null;
+  const variable = path[0] === undefined ? null : variableOf(path[0]);
+  const within = (variable ? path.slice(1) : path).concat(extra ? [extra] : []).join('.');
+  const where = [variable, within].filter(Boolean).join(': ') + (variable ? '' : ` in ${file}`);
+  throw new SettingsError(`${where} ${extra ? 'is not a setting' : sentence(error)}`);
+}
+
+const depth = (error: ErrorObject): number => error.instancePath.split('/').length;
+
+function sentence(error: ErrorObject): string {
+  if (error.keyword === 'enum') return `must be one of ${(error.params['allowedValues'] as string[]).join(', ')}`;
+  return error.message ?? 'is wrong';
+}
+
+function fill(raw: Raw, origin: ReadonlyMap<string, string>): Settings {
+  const optional = <T>(key: string): T | null => (raw[key] as T | undefined) ?? null;
+  const or = <T>(key: string, otherwise: T): T => (raw[key] as T | undefined) ?? otherwise;
+  const destination = optional<DestinationSettings>('destination');
+  const keys = optional<string>('keys');
+  if (keys !== null) checkKeys(keys, origin.get('keys') ?? 'keys');
+  return {
+    port: or('port', 3000),
+    host: or('host', '127.0.0.1'),
+    basePath: or('basePath', '/migrate'),
+    publicUrl: optional<string>('publicUrl')?.replace(/\/$/, '') ?? null,
+    databaseUrl: optional('databaseUrl'),
+    redis: redisAddress(optional('redisUrl')),
+    keys,
+    dataDir: resolve(or('dataDir', join(PACKAGE_DIR, '.mailferry'))),
+    sandbox: or('sandbox', true) && destination === null,
+    destination,
+    allowPrivateTargets: optional('allowPrivateTargets'),
+    allowPlaintext: or('allowPlaintext', false),
+    egressPorts: optional('egressPorts'),
+    egressRanges: or('egressRanges', []),
+    workerJobs: or('workerJobs', 4),
+    workerConnections: or('workerConnections', 8),
+    issuers: or<IssuerSettings[]>('issuers', []).map(issuer),
+    accounts: accounts(or('accounts', [])),
+    branding: or('branding', {}),
+    frameAncestors: or('frameAncestors', []),
+    metricsToken: optional('metricsToken'),
+    keepSecretsHours: optional('keepSecretsHours'),
+    testsPerMinute: optional('testsPerMinute'),
+    logLevel: or('logLevel', 'info'),
+  };
+}
+
+/** unix:/path, redis:// or rediss://. */
+export function redisAddress(url: string | null): RedisAddress | null {
+  if (url === null) return null;
+  return url.startsWith('unix:') ? { path: url.slice('unix:'.length).replace(/^\/\/(?=\/)/, '') } : { url };
+}
+
+/** `id:base64 of 32 bytes[,...]`, ids different. @throws SettingsError without any of the key's text. */
+export function checkKeys(keys: string, name: string): void {
+  const ids = new Set<string>();
+  for (const entry of keys.split(',')) {
+    const [id, text, ...rest] = entry.trim().split(':');
+    if (!id || !text || rest.length || !/^[A-Za-z0-9_.-]{1,64}$/.test(id))
+      throw new SettingsError(`${name} must be id:KEY[,id:KEY...]`);
+    if (!/^[A-Za-z0-9+/]{43}=?$/.test(text) || Buffer.from(text, 'base64').length !== 32)
+      throw new SettingsError(`${name}: key '${id}' must be 32 bytes in base64 (openssl rand -base64 32)`);
+    if (ids.has(id)) throw new SettingsError(`${name}: key id '${id}' is there twice`);
+    ids.add(id);
+  }
+}
+
+function accounts(list: readonly AccountSettings[]): readonly AccountSettings[] {
+  const names = new Set<string>();
+  for (const { name } of list) {
+    if (names.has(name.toLowerCase())) throw new SettingsError(`accounts: '${name}' is there twice`);
+    names.add(name.toLowerCase());
+  }
+  return list;
+}
+
+function issuer({ iss, publicKey, publicKeyFile, jwks, jwksFile, algs }: IssuerSettings): TokenIssuer {
+  const read = (file: string, what: string): string => {
+    try {
+      return readFileSync(file, 'utf8');
+    } catch (error) {
+      throw new SettingsError(`issuers: ${what} of '${iss}' cannot be read: ${(error as Error).message}`);
+    }
+  };
+  const key = publicKeyFile ? read(publicKeyFile, 'publicKeyFile') : publicKey;
+  const set = jwksFile ? read(jwksFile, 'jwksFile') : jwks;
+  return { iss, ...(key ? { publicKey: key } : {}), ...(set ? { jwks: set } : {}), ...(algs ? { algs } : {}) };
+}
+
+function readFile(file: string): Raw {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new SettingsError(`MAILFERRY_CONFIG: ${file} cannot be read (${(error as NodeJS.ErrnoException).code})`);
+  }
+  try {
+    const parsed: unknown = JSON.parse(text);
+    if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)) return parsed as Raw;
+  } catch {
+    // Not the parser's message: it quotes the file, and there may be a secret in it.
+  }
+  throw new SettingsError(`MAILFERRY_CONFIG: ${file} must hold one JSON object`);
+}
+
+function number(text: string): number {
+  if (!/^\d+$/.test(text)) throw new Error('must be a whole number');
+  return Number(text);
+}
+
+function flag(text: string): boolean {
+  const word = text.toLowerCase();
+  if (['true', '1', 'yes', 'on'].includes(word)) return true;
+  if (['false', '0', 'no', 'off'].includes(word)) return false;
+  throw new Error('must be true or false');
+}
+
+function json(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Error('must be JSON');
+  }
+}
