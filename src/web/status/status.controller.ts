@@ -4,6 +4,7 @@ import type { JobAction, JobView } from '../../jobs/job.js';
 import { PLUGIN_OPTIONS, type ResolvedOptions } from '../../panel/options.js';
 import type { Principal } from '../../panel/host-panel.js';
 import type { ReportsApi } from '../../reports/contract.js';
+import { idOf } from '../api/answer.js';
 import { Access, Acting, Sees, Who } from '../auth/access.decorator.js';
 import type { Request, Response } from '../http.js';
 import { Renderer } from '../render/renderer.js';
@@ -121,8 +122,8 @@ export class StatusController {
     const outcome = reportFilter(req.query['outcome']);
     const page = pageNumber(req.query['page']);
     const [report, list] = await Promise.all([
-      this.reports.report(sees, id),
-      this.reports.items(sees, id, { ...(outcome && { outcome }), page, perPage: ITEMS_PER_PAGE }),
+      this.reports.report(sees, idOf(id)),
+      this.reports.items(sees, idOf(id), { ...(outcome && { outcome }), page, perPage: ITEMS_PER_PAGE }),
     ]);
     if (report === null || list === null) throw notFound();
     const path = this.site.url(`/jobs/${id}/report`);
@@ -188,7 +189,7 @@ export class StatusController {
   ): Promise<void> {
     const action = ACTIONS.find((one) => one === name);
     if (action === undefined) throw notFound();
-    const outcome = await this.attempt(() => this.jobs.act(actor, id, action));
+    const outcome = await this.attempt(() => this.jobs.act(actor, idOf(id), action));
     // Without JavaScript the way back is a page of its own, and its address says what came of the click.
     res.redirect(
       303,
@@ -258,7 +259,7 @@ export class StatusController {
   }
 
   private async find(sees: Visibility, id: string): Promise<JobView> {
-    const job = await this.jobs.get(sees, id);
+    const job = await this.jobs.get(sees, idOf(id));
     if (job === null) throw notFound();
     return job;
   }

@@ -3,6 +3,7 @@ import { CONNECTION_TESTS_API, JOBS_API } from '../tokens.js';
 import type { Actor, ConnectionTestsApi, JobsApi } from '../../jobs/contract.js';
 import { HOST_PANEL, PLUGIN_OPTIONS, type ResolvedOptions } from '../../panel/options.js';
 import type { HostPanel, Principal } from '../../panel/host-panel.js';
+import { idOf } from '../api/answer.js';
 import { Access, Acting, Who } from '../auth/access.decorator.js';
 import type { Request, Response } from '../http.js';
 import { Renderer } from '../render/renderer.js';
@@ -73,7 +74,7 @@ export class WizardController {
   @Post(':id/discard')
   @Access('page.wizard')
   async discard(@Param('id') id: string, @Res() res: Response, @Acting() actor: Actor): Promise<void> {
-    if ((await this.jobs.draft(actor, id)) !== null) {
+    if ((await this.jobs.draft(actor, idOf(id))) !== null) {
       await this.jobs.act(actor, id, 'cancel');
       await this.jobs.erase(actor, id);
     }
@@ -227,7 +228,7 @@ export class WizardController {
 
   /** Null: no draft any more. @throws WebError NOT_FOUND when it is nobody's, or somebody else's. */
   private async context(req: Request, principal: Principal, who: Actor, id: string): Promise<StepContext | null> {
-    const draft = await this.jobs.draft(who, id);
+    const draft = await this.jobs.draft(who, idOf(id));
     if (draft === null) {
       if ((await this.jobs.get(who.visibility, id)) !== null) return null;
       throw notFound();
