@@ -33,6 +33,7 @@ import { securityHeaders } from './security-headers.js';
 import { SignInController } from './sign-in/sign-in.controller.js';
 import { Site } from './site.js';
 import { UnknownController } from './unknown.controller.js';
+import { WidgetController } from './widget/widget.controller.js';
 
 export const API_CONTROLLERS: Type[] = [
   OpenApiController,
@@ -41,7 +42,7 @@ export const API_CONTROLLERS: Type[] = [
   ReportsController,
   JobsController,
 ];
-export const SITE_CONTROLLERS: Type[] = [AssetsController, SignInController, HealthController];
+export const SITE_CONTROLLERS: Type[] = [AssetsController, SignInController, HealthController, WidgetController];
 
 /** Every controller of ours; a test walks their routes. */
 export function controllersFor(basePath: string): Type[] {
