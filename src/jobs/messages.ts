@@ -112,6 +112,7 @@ export const MESSAGES: Readonly<Record<string, Words>> = {
     message: 'This kind of account cannot be copied yet.',
     action: 'Use IMAP, if your old provider offers it.',
   },
+  LINK_BUSY: { message: 'Another migration from this account into this mailbox is under way. This one waits for it.' },
   INTERRUPTED: { message: 'The work was interrupted. It goes on by itself.' },
   INTERNAL: {
     message: 'Something went wrong on our side. Nothing is lost.',

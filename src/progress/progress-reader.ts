@@ -1,7 +1,7 @@
 import { Inject, Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
 import { getDataSourceToken } from '@nestjs/typeorm';
 import { from, Observable, type OperatorFunction, type Subscriber, throttle } from 'rxjs';
-import { DataSource } from 'typeorm';
+import type { DataSource } from 'typeorm';
 import type { Visibility } from '../jobs/contract.js';
 import type { JobView } from '../jobs/job.js';
 import { isFinal } from '../jobs/job-state.js';

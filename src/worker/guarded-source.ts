@@ -4,6 +4,7 @@ import { reasonFor } from '../jobs/messages.js';
 import type { SourceFolder } from '../mailbox/folder.js';
 import type { ItemDescription, ItemRef, ReadOutcome, ScanPage, Staging, SyncState } from '../mailbox/item.js';
 import { TransferError } from '../mailbox/transfer-error.js';
+import { classifyAuthError } from '../providers/auth-error.js';
 import type { Source, SourceAccount, SourceFacts } from '../sources/source.js';
 
 /** A source that signs in only while its account is not locked, and counts wrong passwords. */
@@ -15,6 +16,8 @@ export class GuardedSource implements Source {
     private readonly settings: SourceSettings,
     private readonly attempts: Attempts,
     private readonly lockMinutes: number,
+    /** Told each time it let us in. */
+    private readonly onConnected: () => Promise<void> = () => Promise.resolve(),
   ) {
     this.account = inner.account;
   }
@@ -32,11 +35,36 @@ export class GuardedSource implements Source {
     try {
       const facts = await this.inner.connect(signal);
       await this.attempts.release(reservation);
+      await this.onConnected();
       return facts;
     } catch (error) {
-      if (!isWrongPassword(error)) await this.attempts.release(reservation);
-      throw error;
+      if (!isRefusedSignIn(error)) {
+        await this.attempts.release(reservation);
+        throw error;
+      }
+      throw this.explained(error as TransferError);
     }
+  }
+
+  /** What this provider most likely means by its refusal. */
+  private explained(error: TransferError): TransferError {
+    if (error.code !== 'AUTH_FAILED') return error;
+    const { provider, host } = this.settings;
+    const code = classifyAuthError({
+      host,
+      text: error.serverText ?? '',
+      ...(provider === undefined ? {} : { provider }),
+    });
+    if (code === error.code) return error;
+    const { side, scope, retry, serverText } = error;
+    return new TransferError(reasonFor(code).message, {
+      side,
+      scope,
+      retry,
+      code,
+      cause: error,
+      ...(serverText === undefined ? {} : { serverText }),
+    });
   }
 
   listFolders(signal: AbortSignal): Promise<SourceFolder[]> {
@@ -61,6 +89,13 @@ export class GuardedSource implements Source {
   }
 }
 
-export function isWrongPassword(error: unknown): boolean {
-  return error instanceof TransferError && error.code.startsWith('AUTH_');
+const REFUSED_SIGN_IN: readonly string[] = [
+  'AUTH_FAILED',
+  'AUTH_NEEDS_APP_PASSWORD',
+  'AUTH_NEEDS_OAUTH',
+  'IMAP_DISABLED',
+];
+
+export function isRefusedSignIn(error: unknown): boolean {
+  return error instanceof TransferError && REFUSED_SIGN_IN.includes(error.code);
 }

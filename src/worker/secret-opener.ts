@@ -32,7 +32,10 @@ export class SecretOpener {
   async openAll(tenant: string, owner: string): Promise<OpenedSecrets> {
     const rows = await this.db.manager
       .createQueryBuilder(CredentialEntity, 'c')
-      .where('c.owner = :owner AND c.tenant = :tenant AND (c.expires_at IS NULL OR c.expires_at > now())', { owner, tenant })
+      .where('c.owner = :owner AND c.tenant = :tenant AND (c.expires_at IS NULL OR c.expires_at > now())', {
+        owner,
+        tenant,
+      })
       .getMany();
     const found = new Map<string, string>();
     for (const row of rows) {

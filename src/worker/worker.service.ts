@@ -1,0 +1,140 @@
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import { InjectQueue } from '@nestjs/bull';
+import {
+  type BeforeApplicationShutdown,
+  Inject,
+  Injectable,
+  Logger,
+  type OnApplicationBootstrap,
+} from '@nestjs/common';
+import { getDataSourceToken } from '@nestjs/typeorm';
+import type Bull from 'bull';
+import { DataSource } from 'typeorm';
+import { PLUGIN_OPTIONS, type ResolvedOptions } from '../panel/options.js';
+import { type Ring, RUNS_QUEUE, TESTS_QUEUE } from '../queue/names.js';
+import { ConnectionTester } from './connection-tester.js';
+import { Pruner } from './pruner.js';
+import { RunJob } from './run-job.js';
+import { Sweeper } from './sweeper.js';
+
+/** Connection tests at once: they wait for strangers' servers most of the time. */
+const TESTS_AT_ONCE = 8;
+const BEAT_MS = 2_000;
+const PRUNE_MS = 60_000;
+/** How long runs may take to reach a checkpoint when the process is told to end (ms). */
+const DRAIN_MS = 25_000;
+
+/** The worker process' life: takes rings, beats, sweeps, and hands everything back when it ends. */
+@Injectable()
+export class WorkerService implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  readonly id = randomUUID();
+  private readonly logger = new Logger('mailferry:worker');
+  private readonly ending = new AbortController();
+  private readonly busy = new Set<Promise<unknown>>();
+  private readonly timers: NodeJS.Timeout[] = [];
+  private runs = 0;
+
+  constructor(
+    @Inject(getDataSourceToken('mailferry')) private readonly db: DataSource,
+    @Inject(PLUGIN_OPTIONS) private readonly options: ResolvedOptions,
+    @InjectQueue(RUNS_QUEUE) private readonly runsQueue: Bull.Queue<Ring>,
+    @InjectQueue(TESTS_QUEUE) private readonly testsQueue: Bull.Queue<Ring>,
+    @Inject(RunJob) private readonly runJob: RunJob,
+    @Inject(ConnectionTester) private readonly tester: ConnectionTester,
+    @Inject(Sweeper) private readonly sweeper: Sweeper,
+    @Inject(Pruner) private readonly pruner: Pruner,
+  ) {}
+
+  async onApplicationBootstrap(): Promise<void> {
+    process.on('unhandledRejection', this.onStray);
+    const { jobs, sweepMs } = this.options.worker;
+    this.take(this.runsQueue, jobs, async (id) => {
+      this.runs++;
+      try {
+        await this.runJob.execute(id, this.id, this.ending.signal);
+      } finally {
+        this.runs--;
+      }
+    });
+    this.take(this.testsQueue, TESTS_AT_ONCE, (id) => this.tester.execute(id, this.ending.signal));
+    await this.beat();
+    this.every(BEAT_MS, 'beat', () => this.beat());
+    this.every(sweepMs, 'sweep', () => this.sweeper.sweep());
+    this.every(PRUNE_MS, 'prune', () => this.pruner.prune());
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
+    for (const timer of this.timers) clearInterval(timer);
+    this.ending.abort('shutdown');
+    // Locally, and without waiting for Redis: from now on nothing is taken that the signal has not stopped.
+    for (const queue of [this.runsQueue, this.testsQueue]) void queue.pause(true, true).catch(() => undefined);
+    await this.beat();
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise((resolve) => {
+      timer = setTimeout(resolve, DRAIN_MS, 'late');
+    });
+    const drained = await Promise.race([Promise.allSettled([...this.busy]), late]);
+    clearTimeout(timer);
+    if (drained === 'late') this.logger.warn('runs did not stop in time: they are taken back by another worker');
+    await this.db.query(`DELETE FROM mailferry.workers WHERE id = $1`, [this.id]).catch(() => undefined);
+    process.off('unhandledRejection', this.onStray);
+  }
+
+  /** A ring never fails in Bull's eyes: what comes of it is in Postgres. */
+  private take(queue: Bull.Queue<Ring>, concurrency: number, work: (id: string) => Promise<unknown>): void {
+    queue
+      .process(concurrency, async ({ data }: Bull.Job<Ring>) => {
+        if (this.ending.signal.aborted || typeof data?.id !== 'string') return;
+        const task = work(data.id).catch((error: Error) =>
+          this.logger.error(`${queue.name} ${data.id}: ${error.stack}`),
+        );
+        this.busy.add(task);
+        try {
+          await task;
+        } finally {
+          this.busy.delete(task);
+        }
+      })
+      .catch((error: Error) => this.logger.error(`${queue.name} cannot be served: ${error.message}`));
+  }
+
+  private every(ms: number, what: string, work: () => Promise<unknown>): void {
+    let running = false;
+    const tick = async (): Promise<void> => {
+      if (running || this.ending.signal.aborted) return;
+      running = true;
+      try {
+        await work();
+      } catch (error) {
+        this.logger.warn(`${what}: ${(error as Error).message}`);
+      } finally {
+        running = false;
+      }
+    };
+    const timer = setInterval(() => {
+      const task = tick();
+      this.busy.add(task);
+      void task.finally(() => this.busy.delete(task));
+    }, ms);
+    this.timers.push(timer);
+  }
+
+  private async beat(): Promise<void> {
+    await this.db
+      .query(
+        `INSERT INTO mailferry.workers (id, host, pid, jobs, rss_bytes, draining) VALUES ($1, $2, $3, $4, $5, $6)
+         ON CONFLICT (id) DO UPDATE SET beat_at = clock_timestamp(), jobs = EXCLUDED.jobs,
+           rss_bytes = EXCLUDED.rss_bytes, draining = EXCLUDED.draining`,
+        [this.id, hostname(), process.pid, this.runs, process.memoryUsage.rss(), this.ending.signal.aborted],
+      )
+      .catch((error: Error) => this.logger.warn(`beat: ${error.message}`));
+  }
+
+  /** A library's forgotten promise must not end everybody's migrations. */
+  private readonly onStray = (error: unknown): void => {
+    this.logger.error(
+      `a rejection nobody waited for: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+    );
+  };
+}
