@@ -13,7 +13,7 @@ export const WIRE_LIMITS = {
   /** Atoms, strings and lists in one answer. */
   tokens: 100_000,
   /** Answers nobody asked for while one command runs. */
-  strayResponses: 20_000,
+  strayResponses: 200_000,
 } as const;
 
 /** Octets of a sequence set in one command: Exchange and Zimbra take lines of 10 KB. */

@@ -89,8 +89,9 @@ async function signIn(
   try {
     signal.throwIfAborted();
     await flow.connect();
-    if (flow.authenticated === true) {
-      throw new ImapFailure('insecure', 'the server signed us in without asking who we are');
+    // imapflow keeps the text of an OK greeting only: without one it was PREAUTH, and nobody asked for our password.
+    if (flow.greeting === undefined) {
+      throw new ImapFailure('protocol', 'the server signed us in without asking who we are');
     }
     if (late !== null) throw late;
     const capabilities = new Set([...flow.capabilities.keys()].map((name) => name.toUpperCase()));

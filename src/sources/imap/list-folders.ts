@@ -3,6 +3,7 @@ import { canName } from '../../protocols/imap/astring.js';
 import { list, type ListedMailbox, lsub } from '../../protocols/imap/commands/list.js';
 import { namespaces, type Namespaces } from '../../protocols/imap/commands/namespace.js';
 import { type MailboxStatus, status } from '../../protocols/imap/commands/status.js';
+import { unselect } from '../../protocols/imap/commands/unselect.js';
 import type { ImapConnection } from '../../protocols/imap/connection.js';
 import { isRefusal } from '../../protocols/imap/failure.js';
 import { assignRoles, type RoleTable } from '../../protocols/imap/folder-roles.js';
@@ -36,6 +37,8 @@ interface Named {
 
 /** Every folder of the account, in the server's order; empty when the server shows none. */
 export async function findFolders(connection: ImapConnection, rules: FolderRules): Promise<FoundFolder[]> {
+  // STATUS of the open mailbox tells what was when it was opened (Dovecot; RFC 9051 section 6.3.11 warns of it).
+  await unselect(connection);
   const spaces = await namespaces(connection);
   const listed = await list(connection);
   const subscribed = await subscriptions(connection, listed);

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { SourceFolder } from '../../mailbox/folder.js';
 import { TransferError } from '../../mailbox/transfer-error.js';
+import { noop } from '../../protocols/imap/commands/noop.js';
 import { type MailboxState, select } from '../../protocols/imap/commands/select.js';
 import { status } from '../../protocols/imap/commands/status.js';
 import type { ImapConnection } from '../../protocols/imap/connection.js';
@@ -11,6 +12,8 @@ import { type ErrorContext, toTransferError } from '../../protocols/imap/transfe
 /** Connections that one piece of work may use up before the engine hears of it. */
 const TRIES = 3;
 const PAUSE_MS = 250;
+/** A batch right after another needs no round trip for news (ms). */
+const PAUSE_SEEN_MS = 20;
 
 /** What the parts of the source share: the connections, and how errors are told. */
 export class ImapSession {
@@ -59,6 +62,8 @@ export class ImapSession {
   /** The folder as this connection knows it, opened if it is not. @throws TransferError EPOCH_CHANGED */
   async at(connection: ImapConnection, raw: string, uidValidity: number): Promise<MailboxState> {
     const known = connection.selected?.raw === raw ? this.states.get(connection) : undefined;
+    // After a pause the server is asked what happened meanwhile: the view it shows is of the last command (pitfall 16).
+    if (known !== undefined && performance.now() - connection.idleSince > PAUSE_SEEN_MS) await noop(connection);
     const state = known ?? (await this.open(connection, raw));
     if (state.uidValidity === uidValidity) return state;
     connection.selected = null;
