@@ -1,0 +1,115 @@
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { RedisAddress, ResolvedOptions } from '../panel/options.js';
+import { alive, commandLine } from './infra/process.js';
+import { masterKeys, ownIssuer } from './keys.js';
+import { StandalonePanel } from './panel.js';
+import { SettingsError, type DestinationSettings, type Settings } from './settings.js';
+import { StandaloneStore } from './store.js';
+
+/** What `npm start` brought up by itself, for its children and for the command line in another shell. */
+export interface Runtime {
+  /** Of the supervisor. */
+  readonly pid: number;
+  readonly url: string;
+  readonly databaseUrl: string;
+  readonly redis: RedisAddress;
+  /** Null: no sandbox. */
+  readonly sandbox: SandboxRuntime | null;
+}
+export interface SandboxRuntime {
+  readonly destination: DestinationSettings;
+  readonly oldProvider: {
+    readonly host: string;
+    readonly port: number;
+    readonly plainPort: number;
+    readonly caFile: string;
+    readonly accounts: readonly { readonly user: string; readonly password: string }[];
+  };
+}
+
+const FILE = 'running.json';
+
+/** The supervisor that is running on this data folder; null: none. A file that a killed one left does not count. */
+export function readRuntime(dataDir: string): Runtime | null {
+  try {
+    const runtime = JSON.parse(readFileSync(join(dataDir, FILE), 'utf8')) as Runtime;
+    return alive(runtime.pid) && /\bnode\b|start\.js/.test(commandLine(runtime.pid)) ? runtime : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Holds passwords: readable for the owner alone. */
+export function writeRuntime(dataDir: string, runtime: Runtime): void {
+  mkdirSync(dataDir, { recursive: true });
+  const part = join(dataDir, `${FILE}.${randomBytes(4).toString('hex')}`);
+  writeFileSync(part, JSON.stringify(runtime, null, 2), { mode: 0o600 });
+  renameSync(part, join(dataDir, FILE));
+}
+
+export function removeRuntime(dataDir: string): void {
+  rmSync(join(dataDir, FILE), { force: true });
+}
+
+/** The settings and, where they leave a gap, what `npm start` brought up. */
+export interface Composition {
+  readonly settings: Settings;
+  readonly databaseUrl: string;
+  readonly redis: RedisAddress;
+  readonly destination: DestinationSettings | null;
+  readonly sandbox: SandboxRuntime | null;
+}
+
+/** @throws SettingsError when a process on its own lacks a database or a queue. */
+export function compose(settings: Settings): Composition {
+  const runtime = readRuntime(settings.dataDir);
+  const databaseUrl = settings.databaseUrl ?? runtime?.databaseUrl;
+  const redis = settings.redis ?? runtime?.redis;
+  if (!databaseUrl)
+    throw new SettingsError('MAILFERRY_DATABASE_URL is missing (npm start brings a database of its own)');
+  if (!redis) throw new SettingsError('MAILFERRY_REDIS_URL is missing (npm start brings a Redis of its own)');
+  const sandbox = settings.sandbox ? (runtime?.sandbox ?? null) : null;
+  return { settings, databaseUrl, redis, sandbox, destination: settings.destination ?? sandbox?.destination ?? null };
+}
+
+/** What both halves of the plugin are given, as a plain object: the same from main.ts and worker.ts. */
+export function pluginOptions(composition: Composition) {
+  const { settings, databaseUrl, redis, destination, sandbox } = composition;
+  const store = new StandaloneStore(databaseUrl);
+  const panel = new StandalonePanel({ settings, destination, sandbox: sandbox !== null, store });
+  const hosts = destination
+    ? [destination.imap.host, ...(destination.dav ? [new URL(destination.dav.url).hostname] : [])]
+    : [];
+  const options = {
+    panel,
+    databaseUrl,
+    redis,
+    keys: masterKeys(settings, sandbox !== null),
+    basePath: settings.basePath,
+    publicUrl: settings.publicUrl,
+    issuers: [ownIssuer(settings.dataDir), ...settings.issuers],
+    egress: {
+      allowPrivate: settings.allowPrivateTargets ?? sandbox !== null,
+      allowPlaintext: settings.allowPlaintext,
+      allowedRanges: settings.egressRanges,
+      ...(settings.egressPorts ? { ports: settings.egressPorts } : {}),
+    },
+    limits: {
+      ...(settings.testsPerMinute ? { testsPerMinute: settings.testsPerMinute } : {}),
+      ...(settings.keepSecretsHours ? { keepSecretsHours: settings.keepSecretsHours } : {}),
+    },
+    worker: {
+      jobs: settings.workerJobs,
+      connections: settings.workerConnections,
+      dataDir: join(settings.dataDir, 'worker'),
+    },
+    frameAncestors: settings.frameAncestors,
+    metricsToken: settings.metricsToken,
+    destinationNeedsSecret: destination?.access.kind === 'user-secret',
+    destinationHosts: hosts,
+    logLevel: settings.logLevel,
+  } satisfies Partial<Record<keyof ResolvedOptions | 'panel', unknown>>;
+  return { options, panel, store };
+}
