@@ -68,6 +68,8 @@ export interface TransferParts {
   readonly now?: () => Date;
   /** Waits; for back-off and for late landings. Resolves early when the signal aborts. */
   readonly delay?: (ms: number, signal: AbortSignal) => Promise<void>;
+  /** How much goes into one batch, where the usual is not wanted. */
+  readonly batch?: { readonly bytes: number; readonly items: number };
 }
 
 /** Why a run stopped before the end, given as the abort signal's reason. */

@@ -1,0 +1,78 @@
+import type { Fingerprint, FoundItem } from '../destinations/destination.js';
+import type { Settled } from '../ledger/ledger.js';
+import type { FolderId } from '../mailbox/folder.js';
+import type { StagedItem } from '../mailbox/item.js';
+import type { LaneState } from './lane-state.js';
+import { fingerprints, unclaimed } from './look.js';
+
+/**
+ * Matches what the source gives with what was at the destination before the first run and belongs to no binding.
+ *
+ * Equal means: same size, same normalised header, same body. The body is compared every time and not only for
+ * missing or repeated Message-IDs: whether the source has several of a header is known only at its last page, and
+ * until then a wrong match would lose a message. With s at the source and d at the destination min(s, d) are bound.
+ */
+export class AlreadyThere {
+  /** Free items by size; null until the first batch asks. */
+  private bySize: Map<number, FoundItem[]> | null = null;
+  private readonly headers = new Map<string, Fingerprint>();
+  private readonly bodies = new Map<string, Fingerprint>();
+
+  constructor(private readonly lane: LaneState) {}
+
+  /** Settles what is there and returns what is still to be copied. */
+  async match(folder: FolderId, items: readonly StagedItem[]): Promise<StagedItem[]> {
+    const free = await this.free();
+    if (free.size === 0) return [...items];
+    const candidates = items.filter((item) => free.has(item.body.size));
+    if (candidates.length === 0) return [...items];
+    await this.identify(candidates);
+    const existing = new Map<string, Settled>();
+    for (const item of candidates) {
+      const there = this.take(item);
+      if (there)
+        existing.set(item.ref.key, {
+          folder,
+          key: item.ref.key,
+          is: 'existing',
+          id: there.id,
+          size: there.size,
+          digest: item.body.digest,
+          // The source's: a later delta applies only what changes there from now on.
+          flags: item.flags,
+        });
+    }
+    const unbound = await this.lane.settle(null, [...existing.values()]);
+    for (const { key } of unbound) existing.delete(key);
+    return items.filter((item) => !existing.has(item.ref.key));
+  }
+
+  private async free(): Promise<Map<number, FoundItem[]>> {
+    if (this.bySize) return this.bySize;
+    const bySize = new Map<number, FoundItem[]>();
+    const { lane } = this;
+    if (lane.hasPreExisting())
+      for (const item of await unclaimed(lane.run, lane, '1', lane.firstMark.mark))
+        bySize.set(item.size, [...(bySize.get(item.size) ?? []), item]);
+    return (this.bySize = bySize);
+  }
+
+  private async identify(items: readonly StagedItem[]): Promise<void> {
+    const { run, folder } = this.lane;
+    const sizes = new Set(items.map((item) => item.body.size));
+    const near = [...sizes].flatMap((size) => this.bySize?.get(size) ?? []);
+    const unread = near.filter(({ id }) => !this.headers.has(id.id)).map(({ id }) => id);
+    for await (const print of fingerprints(run, folder, unread, 'header')) this.headers.set(print.id.id, print);
+    const wanted = new Set(items.map((item) => item.body.headerDigest));
+    const fitting = near
+      .map(({ id }) => id)
+      .filter(({ id }) => !this.bodies.has(id) && wanted.has(this.headers.get(id)?.headerDigest ?? ('' as never)));
+    for await (const print of fingerprints(run, folder, fitting, 'body')) this.bodies.set(print.id.id, print);
+  }
+
+  private take(item: StagedItem): FoundItem | null {
+    const near = this.bySize?.get(item.body.size) ?? [];
+    const at = near.findIndex(({ id }) => this.bodies.get(id.id)?.digest === item.body.digest);
+    return at < 0 ? null : (near.splice(at, 1)[0] ?? null);
+  }
+}

@@ -1,0 +1,182 @@
+import type { KnownFolder, Settled } from '../ledger/ledger.js';
+import type { ItemKey, ItemMeta, StagedItem } from '../mailbox/item.js';
+import { TransferError } from '../mailbox/transfer-error.js';
+import { AlreadyThere } from './already-there.js';
+import { inBatches } from './batches.js';
+import { deliver, EPOCH_CHANGED } from './deliver.js';
+import { failed } from './failures.js';
+import { filterOf, skipped } from './filters.js';
+import { FlagChanges } from './flags.js';
+import { LaneState } from './lane-state.js';
+import { ReadBack } from './read-back.js';
+import { recoverFolder } from './recover.js';
+import { rematchFolder } from './rematch.js';
+import { backOffMs, withRetries, worthRetrying } from './retry.js';
+import { release, stage } from './stage.js';
+
+/**
+ * The one coordinator of a destination folder. All source folders that go there pass through it one after the other,
+ * so that nobody else writes into the folder while it looks.
+ */
+export class Lane extends LaneState {
+  readonly flagChanges = new FlagChanges();
+  private readonly readBack = new ReadBack(this);
+  private alreadyThere = new AlreadyThere(this);
+  /** Keys of the page at work that have no outcome yet. */
+  private open = new Map<ItemKey, ItemMeta>();
+  private settledCount = 0;
+
+  async copy(only?: ReadonlySet<string>): Promise<void> {
+    for (const source of this.sources) if (!only || only.has(source.id)) await this.copyFolder(source);
+  }
+
+  /** Goes over the folder again after a lost connection: the ledger knows what is done. */
+  private async copyFolder(source: KnownFolder): Promise<void> {
+    let refusing: TransferError | null = null;
+    for (let tries = 0; ; tries++) {
+      this.run.check();
+      const before = this.settledCount;
+      try {
+        await this.pass(source, refusing);
+        if (refusing) this.run.brokenFolders.add(source.id);
+        return;
+      } catch (error) {
+        if (!(error instanceof TransferError) || this.run.signal.aborted) throw error;
+        if (this.settledCount > before) tries = 0;
+        this.run.listener.log('warn', error.message, { code: error.code, side: error.side, folder: this.name });
+        const mayRetry: boolean = worthRetrying(error, tries);
+        if (error.side === 'destination' && error.code === EPOCH_CHANGED && worthAnotherLook(tries)) {
+          await this.follow();
+        } else if (mayRetry) {
+          await this.run.delay(backOffMs(tries, error));
+        } else if (error.scope === 'account' || error.scope === 'job' || error.scope === 'connection') {
+          throw error;
+        } else if (refusing) {
+          await this.giveUp(source, error);
+          return;
+        } else {
+          // Once more, to name every item of the folder in the report.
+          refusing = error;
+        }
+      }
+    }
+  }
+
+  private async giveUp(source: KnownFolder, error: TransferError): Promise<void> {
+    this.run.brokenFolders.add(source.id);
+    await this.run.ledger.remark(source.id, [{ code: 'FOLDER_FAILED', detail: `${error.code}: ${error.message}` }]);
+  }
+
+  /** The destination folder was made anew: bindings follow their content before anything else is written. */
+  private async follow(): Promise<void> {
+    const { run } = this;
+    const fresh = await withRetries(run, 'mark', () => run.destination.mark(this.folder, run.signal));
+    await rematchFolder(run, this.id, { ...this.folder, epoch: fresh.epoch }, this.epoch, this.sources);
+    this.folder = { ...this.folder, epoch: fresh.epoch };
+    this.epoch = fresh.epoch;
+    this.mark = fresh.mark;
+    this.firstMark = { epoch: fresh.epoch, mark: '0' };
+    this.alreadyThere = new AlreadyThere(this);
+    await recoverFolder(this);
+  }
+
+  /** One walk over the source folder. With `refusing` nothing is read any more: every item fails with that reason. */
+  private async pass(source: KnownFolder, refusing: TransferError | null): Promise<void> {
+    const { run } = this;
+    const earlier = { settledEarlier: 0, bytesEarlier: 0 };
+    let items = 0;
+    // Always the whole folder: a listing since a checkpoint cannot show what an earlier run failed or filtered.
+    for await (const page of run.source.scan(source.source, null, run.signal)) {
+      run.check();
+      items += page.items.length;
+      const pending = await run.ledger.unsettled(source.id, page.items);
+      const before = await run.ledger.earlier(source.id, page.items);
+      earlier.settledEarlier += before.items;
+      earlier.bytesEarlier += before.bytes;
+      const pendingBytes = pending.reduce((sum, item) => sum + item.size, 0);
+      await run.ledger.listed(source.id, { pending: pending.length, pendingBytes, ...earlier });
+      await run.step('scanned-page');
+      await run.counted(source.id);
+      this.open = new Map(pending.map((item) => [item.key, item]));
+      if (refusing) await this.settle(null, failed(source.id, pending, refusing));
+      else await this.copyPage(source, page.items, pending);
+      await this.accountForAll(source);
+      await run.ledger.checkpoint(source.id, page.next);
+      await run.step('checkpointed');
+    }
+    await run.ledger.listed(source.id, { pending: 0, pendingBytes: 0, ...earlier });
+    run.listedItems += items;
+    await run.counted(source.id, true);
+  }
+
+  private async copyPage(
+    source: KnownFolder,
+    listed: readonly ItemMeta[],
+    pending: readonly ItemMeta[],
+  ): Promise<void> {
+    const { run } = this;
+    await this.flagChanges.note(run, source.id, listed, this.open);
+    const left: Settled[] = [];
+    const wanted: ItemMeta[] = [];
+    for (const item of pending) {
+      const reason = filterOf(item, run.options, run.destinationFacts);
+      if (reason) left.push(skipped(source.id, item, reason));
+      else wanted.push(item);
+    }
+    await this.settle(null, left);
+    // Batch n + 1 is staged while batch n is sent.
+    let sending: Promise<void> = Promise.resolve();
+    try {
+      for (const batch of inBatches(wanted, run.parts.batch?.bytes, run.parts.batch?.items)) {
+        run.check();
+        const staged = await stage(this, source, batch);
+        try {
+          await run.step('staged-batch');
+          await sending;
+          run.check();
+        } catch (error) {
+          await release(staged);
+          throw error;
+        }
+        sending = this.send(source, staged);
+        // Awaited before the next batch or below; until then an error must not count as unhandled.
+        sending.catch(() => {});
+      }
+    } finally {
+      await sending;
+    }
+  }
+
+  private async send(source: KnownFolder, staged: readonly StagedItem[]): Promise<void> {
+    try {
+      const rest = await this.alreadyThere.match(source.id, staged);
+      await deliver(this, source.id, rest, this.readBack);
+      await this.run.counted(source.id);
+    } finally {
+      await release(staged);
+    }
+  }
+
+  /** Every listed key has one outcome: one without is our own fault, and it must not go unseen. */
+  private async accountForAll(source: KnownFolder): Promise<void> {
+    if (this.open.size === 0) return;
+    const left = [...this.open.values()];
+    this.run.listener.log('error', 'items of a page ended without an outcome', { items: left.length });
+    const reason = new TransferError('It was listed and then nothing more was heard of it.', {
+      side: 'source',
+      scope: 'item',
+      retry: 'later',
+      code: 'UNACCOUNTED',
+    });
+    await this.settle(null, failed(source.id, left, reason));
+  }
+
+  protected override onSettled({ key }: Settled): void {
+    this.open.delete(key);
+    this.settledCount++;
+  }
+}
+
+function worthAnotherLook(tries: number): boolean {
+  return tries < 3;
+}

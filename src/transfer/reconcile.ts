@@ -1,0 +1,143 @@
+import type { FoundItem } from '../destinations/destination.js';
+import type { Binding, Settled } from '../ledger/ledger.js';
+import type { Digest } from '../mailbox/digest.js';
+import type { FolderId } from '../mailbox/folder.js';
+import type { Note } from '../mailbox/item.js';
+import { compareIds } from './ids.js';
+import type { Lane } from './lane.js';
+import { fingerprints, look, type Wanted } from './look.js';
+import { changes } from './read-back.js';
+
+/** Verdicts are written in windows of this many. */
+const VERDICTS = 5_000;
+/** Unbound items whose bodies are read to find surplus copies. People receive mail while we work; this is enough. */
+const SURPLUS_LOOKED_AT = 500;
+
+type Sought = Wanted & { readonly binding: Binding };
+
+/**
+ * The final listing of a destination folder: a sorted merge of what is there with what is claimed.
+ *
+ * Claimed and there: verified. Verified before and gone: the person removed it, it stays copied. Claimed, never seen
+ * and not found by its content either: it was never stored; it is unbound and returned.
+ */
+export async function verifyFolder(lane: Lane): Promise<Binding[]> {
+  const { run } = lane;
+  const verdicts = new Verdicts(lane);
+  const unseen: Binding[] = [];
+  const unbound: FoundItem[] = [];
+  const claims = flat(run.ledger.claims(lane.id, lane.epoch));
+  let claim = await claims.next();
+  for await (const window of run.destination.list(lane.folder, { epoch: lane.epoch, mark: '1' }, run.signal)) {
+    for (const item of window) {
+      while (!claim.done && compareIds(claim.value.id!.id, item.id.id) < 0) {
+        await verdicts.absent(claim.value, unseen);
+        claim = await claims.next();
+      }
+      if (!claim.done && claim.value.id!.id === item.id.id) {
+        await verdicts.present(claim.value, item);
+        claim = await claims.next();
+      } else if (compareIds(item.id.id, lane.firstMark.mark) >= 0) unbound.push(item);
+    }
+    if (lane.flagChanges.any) await lane.flagChanges.applyTo(lane, window);
+  }
+  for (; !claim.done; claim = await claims.next()) await verdicts.absent(claim.value, unseen);
+  await verdicts.write();
+  const lost = await findUnseen(lane, [...unseen, ...(await lane.unplaced())]);
+  await reportSurplus(lane, unbound);
+  return lost;
+}
+
+class Verdicts {
+  private verified: Binding[] = [];
+  private removed: Binding[] = [];
+  private readonly notes = new Map<FolderId, Note[]>();
+
+  constructor(private readonly lane: Lane) {}
+
+  async present(binding: Binding, item: FoundItem): Promise<void> {
+    if (binding.state !== 'claimed') return;
+    this.verified.push(binding);
+    const noted = changes(binding, item);
+    if (noted.length > 0) this.notes.set(binding.folder, [...(this.notes.get(binding.folder) ?? []), ...noted]);
+    await this.writeIfFull();
+  }
+
+  async absent(binding: Binding, unseen: Binding[]): Promise<void> {
+    if (binding.state === 'claimed') unseen.push(binding);
+    else this.removed.push(binding);
+    await this.writeIfFull();
+  }
+
+  private async writeIfFull(): Promise<void> {
+    if (this.verified.length + this.removed.length >= VERDICTS) await this.write();
+  }
+
+  async write(): Promise<void> {
+    const { verified, removed, lane } = this;
+    if (verified.length + removed.length > 0) await lane.run.ledger.verify(lane.id, { verified, removed, placed: [] });
+    for (const [folder, notes] of this.notes) await lane.run.ledger.remark(folder, notes);
+    this.verified = [];
+    this.removed = [];
+    this.notes.clear();
+  }
+}
+
+/** Looks for claims that were not where they should be; those found nowhere are taken back. */
+async function findUnseen(lane: Lane, unseen: readonly Binding[]): Promise<Binding[]> {
+  if (unseen.length === 0) return [];
+  const { run } = lane;
+  const mark = lane.lowestOwn();
+  const sought: Sought[] = unseen.flatMap((binding) =>
+    binding.digest === null
+      ? []
+      : [{ binding, mark, digest: binding.digest, headerDigest: null, date: binding.date, flags: binding.flags }],
+  );
+  const found = await look(run, lane, sought);
+  const placed = [...found].map(([want, item]) => ({ ...want.binding, id: item.id }));
+  const seen = new Set(placed.map((binding) => `${binding.folder}/${binding.key}`));
+  const unplaced = placed.filter((binding) => unseen.some((one) => sameItem(one, binding) && one.id === null));
+  if (unplaced.length > 0) await run.ledger.verify(lane.id, { verified: [], removed: [], placed: unplaced });
+  const elsewhere = placed.filter((binding) => !unplaced.includes(binding));
+  await lane.settle(null, elsewhere.map(movedClaim));
+  const lost = unseen.filter((binding) => !seen.has(`${binding.folder}/${binding.key}`));
+  if (lost.length > 0) await run.ledger.unbind(lost);
+  return lost;
+}
+
+function sameItem(a: Binding, b: Binding): boolean {
+  return a.folder === b.folder && a.key === b.key;
+}
+
+function movedClaim(binding: Binding & { id: { epoch: string; id: string } }): Settled {
+  const { folder, key, id, size, flags, date } = binding;
+  const digest = binding.digest as Digest;
+  return { folder, key, is: 'copied', id, size, digest, flags, date, verified: true, notes: [] };
+}
+
+/**
+ * Unbound items that equal something we copied: a write that landed after every look. They are named, never deleted:
+ * the person may have put them there.
+ */
+async function reportSurplus(lane: Lane, unbound: readonly FoundItem[]): Promise<void> {
+  const { run } = lane;
+  const near = unbound.slice(-SURPLUS_LOOKED_AT).map((item) => item.id);
+  if (near.length === 0) return;
+  const digests = new Set<Digest>();
+  for await (const print of fingerprints(run, lane.folder, near, 'body')) if (print.digest) digests.add(print.digest);
+  const equal = new Map<FolderId, number>();
+  for await (const { folder, digest, id } of flat(run.ledger.claims(lane.id, lane.epoch))) {
+    if (!digest || !digests.has(digest) || near.some((one) => one.id === id?.id)) continue;
+    digests.delete(digest);
+    equal.set(folder, (equal.get(folder) ?? 0) + 1);
+  }
+  for (const [folder, count] of equal)
+    await run.ledger.remark(
+      folder,
+      Array.from({ length: count }, () => ({ code: 'SURPLUS_COPY', detail: lane.name })),
+    );
+}
+
+async function* flat<T>(windows: AsyncIterable<readonly T[]>): AsyncGenerator<T, void> {
+  for await (const window of windows) yield* window;
+}

@@ -1,0 +1,60 @@
+import type { Binding, IntentItem, Settled } from '../ledger/ledger.js';
+import { DRAIN_MS } from './late-landings.js';
+import type { LaneState } from './lane-state.js';
+import { look, type Wanted } from './look.js';
+import { withRetries } from './retry.js';
+
+type Sought = Wanted & ({ readonly item: IntentItem } | { readonly binding: Binding });
+
+/**
+ * Ends what an earlier engine left open in a destination folder, before anything is written into it. The old writer
+ * is dead by now and its late landings are through: whoever takes a lease waits for both.
+ *
+ * All open intents of the folder are counted together, with the bindings that were stored without an id: with k open
+ * and m unclaimed equal messages at or above the mark, min(k, m) are bound. The rest was never stored and is offered
+ * again by the ledger.
+ */
+export async function recoverFolder(lane: LaneState): Promise<void> {
+  const { run } = lane;
+  const intents = await run.ledger.openIntents(lane.id);
+  if (run.unsure.has(lane.id)) await run.delay(DRAIN_MS);
+  run.unsure.delete(lane.id);
+  if (intents.length === 0) return;
+  const unplaced = await lane.unplaced();
+  const sought = new Map<string, Sought>();
+  for (const binding of unplaced)
+    if (binding.digest)
+      sought.set(`${binding.folder}/${binding.key}`, {
+        binding,
+        mark: lane.lowestOwn(),
+        digest: binding.digest,
+        headerDigest: null,
+        date: binding.date,
+        flags: binding.flags,
+      });
+  for (const intent of intents)
+    for (const item of intent.items) {
+      const { digest, headerDigest, date, flags } = item;
+      const mark = intent.epoch === lane.epoch ? intent.mark : '1';
+      const name = `${item.folder}/${item.key}`;
+      if (!sought.has(name)) sought.set(name, { item, mark, digest, headerDigest, date, flags });
+    }
+  const found = await withRetries(run, 'recover', () => look(run, lane, [...sought.values()]));
+  const settled: Settled[] = [];
+  const placed: (Binding & { id: { epoch: string; id: string } })[] = [];
+  for (const [want, { id }] of found) {
+    if ('binding' in want) placed.push({ ...want.binding, id });
+    else {
+      const { folder, key, size, digest, flags, date } = want.item;
+      settled.push({ folder, key, is: 'copied', id, size, digest, flags, date, verified: true, notes: [] });
+    }
+  }
+  if (placed.length > 0) await run.ledger.verify(lane.id, { verified: [], removed: [], placed });
+  await lane.settle(null, settled);
+  for (const intent of intents) await run.ledger.dissolve(intent.id);
+  run.listener.log('info', 'looked for what an interrupted run had stored', {
+    folder: lane.name,
+    open: sought.size,
+    found: found.size,
+  });
+}

@@ -1,0 +1,41 @@
+import { TransferError } from '../mailbox/transfer-error.js';
+import type { Run } from './run.js';
+
+/** Tries of one thing without any progress in between. */
+export const MAX_TRIES = 6;
+const FIRST_WAIT_MS = 1_000;
+const LONGEST_WAIT_MS = 60_000;
+
+/** Half fixed, half random, so that workers that lost one server do not come back at the same moment. */
+export function backOffMs(tries: number, error?: TransferError): number {
+  const wait = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** tries);
+  return Math.max(error?.retryAfterMs ?? 0, wait / 2 + (Math.random() * wait) / 2);
+}
+
+/** True where the same thing may work in this run; a longer wait is the job's affair, not a connection's. */
+export function worthRetrying(error: unknown, tries: number): error is TransferError {
+  return (
+    error instanceof TransferError &&
+    error.scope === 'connection' &&
+    (error.retry === 'now' || error.retry === 'later') &&
+    (error.retryAfterMs ?? 0) <= LONGEST_WAIT_MS &&
+    tries + 1 < MAX_TRIES
+  );
+}
+
+/** Repeats something that may be repeated after a lost connection. */
+export async function withRetries<T>(
+  run: Pick<Run, 'delay' | 'listener'>,
+  what: string,
+  act: () => Promise<T>,
+): Promise<T> {
+  for (let tries = 0; ; tries++) {
+    try {
+      return await act();
+    } catch (error) {
+      if (!worthRetrying(error, tries)) throw error;
+      run.listener.log('warn', `${what}: ${error.message}`, { code: error.code, side: error.side, tries: tries + 1 });
+      await run.delay(backOffMs(tries, error));
+    }
+  }
+}

@@ -1,0 +1,205 @@
+import type { KnownFolder, Lease } from '../ledger/ledger.js';
+import type { FolderId } from '../mailbox/folder.js';
+import { TransferError } from '../mailbox/transfer-error.js';
+import type { RunTransfer, StopReason, TransferEnd, TransferOptions, TransferParts } from './contract.js';
+import { deepVerify } from './deep-verify.js';
+import { describeRefusals } from './describe.js';
+import { failed } from './failures.js';
+import { skipped } from './filters.js';
+import { prepareFolders, type Folders } from './folders.js';
+import { DRAIN_MS } from './late-landings.js';
+import type { Lane } from './lane.js';
+import { verifyFolder } from './reconcile.js';
+import { recoverFolder } from './recover.js';
+import { setOldAside } from './replace.js';
+import { withRetries } from './retry.js';
+import { isLeaseLost, leaseLost, Run, sleep } from './run.js';
+import { Stopped } from './stopping.js';
+
+/** Folders worked on at once, however many connections there may be. */
+const MOST_LANES = 4;
+/** How often what was claimed and never seen is stored again. */
+const STORE_AGAIN_ROUNDS = 2;
+
+/** Runs once over the mailbox: see the contract and docs/engine.md. */
+export const runTransfer: RunTransfer = async (parts, options, stop) => {
+  let lease: Lease | null = null;
+  let run: Run | null = null;
+  try {
+    lease = await parts.ledger.acquire(parts.link, parts.holder, stop);
+    await parts.step?.('leased');
+    run = await connect(parts, options, lease, stop);
+    await run.step('connected');
+    const outcome = await move(run);
+    await run.step('finished');
+    return { is: 'completed', outcome };
+  } catch (error) {
+    return ending(error, lease, stop);
+  } finally {
+    await putAway(parts, lease, run);
+  }
+};
+
+async function connect(parts: TransferParts, options: TransferOptions, lease: Lease, stop: AbortSignal): Promise<Run> {
+  const signal = AbortSignal.any([stop, lease.lost]);
+  const early = {
+    listener: parts.listener,
+    delay: async (ms: number) => {
+      await (parts.delay ?? sleep)(ms, signal);
+      if (stop.aborted) throw new Stopped();
+    },
+  };
+  const sourceFacts = await withRetries(early, 'connect', () => parts.source.connect(signal));
+  const facts = await withRetries(early, 'connect', () => parts.destination.connect(signal));
+  const { job, run, retryFailed } = parts;
+  const session = parts.ledger.open(lease, { job, run, retryFailed });
+  return new Run(parts, options, session, lease, stop, sourceFacts, facts);
+}
+
+async function move(run: Run): Promise<'complete' | 'incomplete'> {
+  const folders = await prepareFolders(run);
+  const { lanes } = folders;
+  await inLanes(run, lanes, recoverFolder);
+  await run.step('recovered');
+  await inLanes(run, lanes, (lane) => lane.copy());
+  for (const folder of folders.excluded) await skipFolder(run, folder);
+  await verifyAll(run, lanes);
+  if (run.options.deepVerify) await inLanes(run, lanes, deepVerify);
+  await run.step('verified');
+  await describeRefusals(run, folders.all);
+  const complete = await reconcile(run, folders);
+  await run.step('reconciled');
+  if (run.options.existing === 'replace') await setOldAside(run, lanes);
+  return complete ? 'complete' : 'incomplete';
+}
+
+/** Several folders at once, each by one coordinator. The first error ends all. */
+async function inLanes(run: Run, lanes: readonly Lane[], work: (lane: Lane) => Promise<unknown>): Promise<void> {
+  const size = (lane: Lane) => lane.sources.reduce((sum, { source }) => sum + (source.bytes ?? source.items ?? 0), 0);
+  const waiting = [...lanes].sort((a, b) => size(b) - size(a));
+  const worker = async () => {
+    for (let lane = waiting.shift(); lane; lane = waiting.shift()) {
+      run.check();
+      await work(lane);
+    }
+  };
+  const count = Math.max(1, Math.min(MOST_LANES, run.sourceFacts.maxConnections, lanes.length));
+  const workers = Array.from({ length: count }, () =>
+    worker().catch((error: unknown) => {
+      // A stop ends every lane by itself; each then finishes the batch it has on the wire.
+      if (!run.stop.aborted || error instanceof TransferError) run.break(error);
+      throw error;
+    }),
+  );
+  const ended = await Promise.allSettled(workers);
+  const errors = ended.flatMap((end) => (end.status === 'rejected' ? [end.reason as unknown] : []));
+  if (errors.length > 0) throw errors.find((error) => !(error instanceof Stopped)) ?? errors[0];
+}
+
+/** A folder that was left out: its items are named as skipped, so that found has no remainder. */
+async function skipFolder(run: Run, folder: KnownFolder): Promise<void> {
+  const reason = { code: 'FILTERED_FOLDER', message: 'You left its folder out.' };
+  await withRetries(run, 'list', async () => {
+    const earlier = { settledEarlier: 0, bytesEarlier: 0 };
+    for await (const page of run.source.scan(folder.source, null, run.signal)) {
+      run.check();
+      const pending = await run.ledger.unsettled(folder.id, page.items);
+      const before = await run.ledger.earlier(folder.id, page.items);
+      earlier.settledEarlier += before.items;
+      earlier.bytesEarlier += before.bytes;
+      if (pending.length > 0)
+        await run.ledger.settle(
+          null,
+          pending.map((item) => skipped(folder.id, item, reason)),
+        );
+      run.listedItems += page.items.length;
+    }
+    await run.ledger.listed(folder.id, { pending: 0, pendingBytes: 0, ...earlier });
+  });
+  await run.counted(folder.id, true);
+}
+
+/** The final listing; what was claimed and is nowhere is stored again, and named as failed if that does not help. */
+async function verifyAll(run: Run, lanes: readonly Lane[]): Promise<void> {
+  let left: readonly Lane[] = lanes;
+  for (let round = 0; left.length > 0; round++) {
+    const lost = new Map<Lane, Set<FolderId>>();
+    await inLanes(run, left, async (lane) => {
+      const missing = await withRetries(run, 'verify', () => verifyFolder(lane));
+      if (missing.length === 0) return;
+      run.listener.log('warn', 'the new server confirmed items that it does not show', {
+        folder: lane.name,
+        items: missing.length,
+      });
+      for (const folder of new Set(missing.map((binding) => binding.folder)))
+        await run.ledger.remark(folder, [{ code: 'STORED_AGAIN', detail: lane.name }]);
+      if (round >= STORE_AGAIN_ROUNDS) {
+        const error = lostAtDestination();
+        for (const b of missing)
+          await lane.settle(null, failed(b.folder, [{ ...b, locator: new Uint8Array() }], error));
+        return;
+      }
+      lost.set(lane, new Set(missing.map((binding) => binding.folder)));
+    });
+    left = [...lost.keys()];
+    await inLanes(run, left, (lane) => lane.copy(lost.get(lane)));
+  }
+}
+
+function lostAtDestination(): TransferError {
+  return new TransferError('The new mail server said that it stored the item and does not show it.', {
+    side: 'destination',
+    scope: 'item',
+    retry: 'later',
+    code: 'LOST_AT_DESTINATION',
+  });
+}
+
+/** found = copied + already there + skipped + failed, for every folder. */
+async function reconcile(run: Run, folders: Folders): Promise<boolean> {
+  let complete = run.brokenFolders.size === 0 && folders.all.every((known) => known.source.complete);
+  for (const [folder, counts] of await run.ledger.counts()) {
+    const { found, copied, alreadyThere, skipped: left, failed: bad } = counts;
+    if (bad > 0) complete = false;
+    if (found !== copied + alreadyThere + left + bad) {
+      complete = false;
+      run.listener.log('error', 'the counts of a folder do not add up', { folder, ...counts });
+      await run.ledger.remark(folder, [{ code: 'COUNTS_DIFFER' }]);
+    }
+    run.listener.counted(folder, counts);
+  }
+  return complete;
+}
+
+function ending(error: unknown, lease: Lease | null, stop: AbortSignal): TransferEnd {
+  if (isLeaseLost(error)) throw error;
+  if (lease?.lost.aborted) throw leaseLost(lease.lost);
+  if (error instanceof TransferError && !stop.aborted) return { is: 'broken', error };
+  // What a stop makes sources, destinations and waits throw differs; all of it means the same.
+  const byStop = error instanceof Stopped || error instanceof TransferError || error === stop.reason || isAbort(error);
+  if (stop.aborted && byStop) return { is: 'stopped', why: reasonOf(stop) };
+  throw error;
+}
+
+function isAbort(error: unknown): boolean {
+  return error instanceof Error && error.name === 'AbortError';
+}
+
+function reasonOf(stop: AbortSignal): StopReason {
+  const reason: unknown = stop.reason;
+  return reason === 'pause' || reason === 'cancel' ? reason : 'shutdown';
+}
+
+/**
+ * Closes both sides and gives the lease back. A clean release tells the next engine that it need not wait, so a
+ * write that may still land is waited for first.
+ */
+async function putAway(parts: TransferParts, lease: Lease | null, run: Run | null): Promise<void> {
+  const closed = await Promise.allSettled([parts.source.close(), parts.destination.close()]);
+  for (const end of closed)
+    if (end.status === 'rejected')
+      parts.listener.log('warn', 'a connection did not close', { error: String(end.reason) });
+  if (!lease || lease.lost.aborted) return;
+  if (run && run.unsure.size > 0) await (parts.delay ?? sleep)(DRAIN_MS, lease.lost);
+  await lease.release();
+}
