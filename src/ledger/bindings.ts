@@ -1,0 +1,232 @@
+import type { DestinationFolderId, FolderId } from '../mailbox/folder.js';
+import type { ItemKey } from '../mailbox/item.js';
+import { freeClaims, raiseMarks, setIds } from './claim-ids.js';
+import { addCounts, takeFromEarlier } from './counts.js';
+import type { Binding } from './ledger.js';
+import type { Query } from './queries.js';
+import { arrayText, BINDING_COLUMNS, hex, type BindingRow, type ItemId } from './rows.js';
+import { CountsDeltas } from './settlement.js';
+
+/** Bindings that one window of claims() or bindings() holds. */
+export const WINDOW = 5_000;
+
+/** The claims above `after`, by ascending UID. */
+export function readUidClaims(
+  query: Query,
+  mailbox: string,
+  folder: DestinationFolderId,
+  epoch: string,
+  after: string | null,
+): Promise<BindingRow[]> {
+  return query<BindingRow>(
+    `SELECT ${BINDING_COLUMNS} FROM mailferry.bindings b
+     WHERE b.dest_mailbox = $1 AND b.dest_folder = $2 AND b.epoch = $3 AND b.uid > $4::numeric
+       AND b.uid IS NOT NULL AND b.state <> 'merged' AND b.state <> 'removed'
+     ORDER BY b.uid LIMIT ${WINDOW}`,
+    [mailbox, folder, epoch, after ?? '-1'],
+  );
+}
+
+/** The claims after `after`, by ascending href. */
+export function readHrefClaims(
+  query: Query,
+  mailbox: string,
+  folder: DestinationFolderId,
+  epoch: string,
+  after: string | null,
+): Promise<BindingRow[]> {
+  return query<BindingRow>(
+    `SELECT ${BINDING_COLUMNS} FROM mailferry.bindings b
+     WHERE b.dest_mailbox = $1 AND b.dest_folder = $2 AND b.epoch = $3 AND b.href > $4
+       AND b.href IS NOT NULL AND b.state <> 'merged' AND b.state <> 'removed'
+     ORDER BY b.href LIMIT ${WINDOW}`,
+    [mailbox, folder, epoch, after ?? ''],
+  );
+}
+
+export function readFolderBindings(
+  query: Query,
+  mailbox: string,
+  folder: FolderId,
+  after: string | null,
+): Promise<BindingRow[]> {
+  return query<BindingRow>(
+    `SELECT ${BINDING_COLUMNS} FROM mailferry.bindings b
+     WHERE b.dest_mailbox = $1 AND b.folder = $2 AND ($3::bytea IS NULL OR b.key > $3::bytea)
+     ORDER BY b.key LIMIT ${WINDOW}`,
+    [mailbox, folder, after === null ? null : hex(after)],
+  );
+}
+
+/** @param folders the folder itself, or all that share its keys. */
+export function readBound(
+  query: Query,
+  mailbox: string,
+  folders: readonly string[],
+  keys: readonly ItemKey[],
+): Promise<BindingRow[]> {
+  return query<BindingRow>(
+    `SELECT ${BINDING_COLUMNS} FROM mailferry.bindings b
+     WHERE b.dest_mailbox = $1 AND b.folder = ANY($2::bigint[]) AND b.key = ANY($3::bytea[])`,
+    [mailbox, folders, keys.map(hex)],
+  );
+}
+
+/** Of several that want one key the first gets it; a key that is taken stays. */
+export async function rekeyBindings(
+  query: Query,
+  mailbox: string,
+  folder: FolderId,
+  moved: readonly { from: ItemKey; to: ItemKey }[],
+): Promise<void> {
+  const first = new Map<ItemKey, ItemKey>();
+  for (const { from, to } of moved) if (!first.has(to)) first.set(to, from);
+  await query(
+    `UPDATE mailferry.bindings b SET key = k.key
+     FROM unnest($3::bytea[], $4::bytea[]) AS k(old, key)
+     WHERE b.dest_mailbox = $1 AND b.folder = $2 AND b.key = k.old AND NOT EXISTS (
+       SELECT 1 FROM mailferry.bindings o WHERE o.dest_mailbox = $1 AND o.folder = $2 AND o.key = k.key)`,
+    [mailbox, folder, [...first.values()].map(hex), [...first.keys()].map(hex)],
+  );
+}
+
+export async function writeFlags(
+  query: Query,
+  mailbox: string,
+  folder: FolderId,
+  changes: readonly { key: ItemKey; flags: readonly string[] }[],
+): Promise<void> {
+  await query(
+    `UPDATE mailferry.bindings b SET flags = k.flags::text[] FROM unnest($3::bytea[], $4::text[]) AS k(key, flags)
+     WHERE b.dest_mailbox = $1 AND b.folder = $2 AND b.key = k.key`,
+    [mailbox, folder, changes.map((c) => hex(c.key)), changes.map((c) => arrayText(c.flags))],
+  );
+}
+
+export async function removeBindings(
+  query: Query,
+  scope: { readonly mailbox: string; readonly job: string },
+  bindings: readonly Binding[],
+): Promise<void> {
+  const rows = await query<{ folder: string; state: Binding['state']; job: string | null; size: string }>(
+    `DELETE FROM mailferry.bindings b USING unnest($2::bigint[], $3::bytea[]) AS k(folder, key)
+     WHERE b.dest_mailbox = $1 AND b.folder = k.folder AND b.key = k.key
+     RETURNING b.folder, b.state, b.job, b.size`,
+    [scope.mailbox, bindings.map((b) => b.folder), bindings.map((b) => hex(b.key))],
+  );
+  const deltas = new CountsDeltas();
+  const earlier = new Map<string, { items: number; bytes: number }>();
+  for (const row of rows) {
+    if (row.job === scope.job) {
+      const counted = row.state === 'existing' || row.state === 'merged' ? row.state : 'copied';
+      deltas.add(row.folder, counted, Number(row.size), -1);
+      continue;
+    }
+    const sum = earlier.get(row.folder) ?? { items: 0, bytes: 0 };
+    earlier.set(row.folder, { items: sum.items + 1, bytes: sum.bytes + Number(row.size) });
+  }
+  // A folder of another link has no row of this job, so nothing happens there.
+  for (const [folder, { items, bytes }] of earlier) await takeFromEarlier(query, scope.job, folder, items, bytes);
+  await addCounts(query, scope.job, deltas);
+}
+
+export async function writeVerdicts(
+  query: Query,
+  mailbox: string,
+  folder: DestinationFolderId,
+  verdicts: {
+    verified: readonly Binding[];
+    removed: readonly Binding[];
+    placed: readonly (Binding & { id: ItemId })[];
+  },
+): Promise<void> {
+  await setState(query, mailbox, folder, verdicts.verified, 'verified', ['claimed']);
+  await setState(query, mailbox, folder, verdicts.removed, 'removed', ['claimed', 'verified', 'existing']);
+  if (verdicts.placed.length === 0) return;
+  const homeless = await query<{ folder: string; key: string }>(
+    `SELECT b.folder, encode(b.key, 'hex') AS key FROM unnest($3::bigint[], $4::bytea[]) AS k(folder, key)
+     JOIN mailferry.bindings b ON b.dest_mailbox = $1 AND b.folder = k.folder AND b.key = k.key
+     WHERE b.dest_folder = $2 AND b.uid IS NULL AND b.href IS NULL`,
+    [mailbox, folder, verdicts.placed.map((v) => v.folder), verdicts.placed.map((v) => hex(v.key))],
+  );
+  const names = new Set(homeless.map((row) => `${row.folder}/${row.key}`));
+  const wanted = verdicts.placed.filter((v) => names.has(`${v.folder}/${v.key}`));
+  const placed = await freeClaims(
+    query,
+    mailbox,
+    wanted.map((v) => ({ folder: v.folder, key: v.key, destination: folder, id: v.id, binding: v })),
+  );
+  await setIds(query, mailbox, placed);
+  await setState(
+    query,
+    mailbox,
+    folder,
+    placed.map((p) => p.binding),
+    'verified',
+    ['claimed', 'existing'],
+  );
+}
+
+/** Only where the binding still has the id that the verdict is about. */
+async function setState(
+  query: Query,
+  mailbox: string,
+  folder: DestinationFolderId,
+  bindings: readonly Binding[],
+  state: Binding['state'],
+  from: readonly Binding['state'][],
+): Promise<void> {
+  if (bindings.length === 0) return;
+  await query(
+    `UPDATE mailferry.bindings b SET state = $3
+     FROM unnest($5::bigint[], $6::bytea[], $7::text[], $8::text[]) AS k(folder, key, epoch, id)
+     WHERE b.dest_mailbox = $1 AND b.dest_folder = $2 AND b.state = ANY($4::text[])
+       AND b.folder = k.folder AND b.key = k.key AND b.epoch IS NOT DISTINCT FROM k.epoch
+       AND COALESCE(b.uid::text, b.href) IS NOT DISTINCT FROM k.id`,
+    [
+      mailbox,
+      folder,
+      state,
+      from,
+      bindings.map((b) => b.folder),
+      bindings.map((b) => hex(b.key)),
+      bindings.map((b) => b.id?.epoch ?? null),
+      bindings.map((b) => b.id?.id ?? null),
+    ],
+  );
+}
+
+export async function rebindFolder(
+  query: Query,
+  mailbox: string,
+  folder: DestinationFolderId,
+  epoch: string,
+  moved: readonly { binding: Binding; id: ItemId }[],
+): Promise<void> {
+  const here = await query<{ folder: string; key: string }>(
+    `SELECT b.folder, encode(b.key, 'hex') AS key FROM unnest($3::bigint[], $4::bytea[]) AS k(folder, key)
+     JOIN mailferry.bindings b ON b.dest_mailbox = $1 AND b.folder = k.folder AND b.key = k.key
+     WHERE b.dest_folder = $2`,
+    [mailbox, folder, moved.map((m) => m.binding.folder), moved.map((m) => hex(m.binding.key))],
+  );
+  const names = new Set(here.map((row) => `${row.folder}/${row.key}`));
+  const wanted = moved
+    .filter((m) => names.has(`${m.binding.folder}/${m.binding.key}`))
+    .map((m) => ({ folder: m.binding.folder, key: m.binding.key, destination: folder as string, id: m.id }));
+  await setIds(query, mailbox, await freeClaims(query, mailbox, wanted));
+  await query(
+    `UPDATE mailferry.bindings SET epoch = NULL, uid = NULL, href = NULL,
+       state = CASE WHEN state IN ('verified', 'existing') THEN 'removed' ELSE state END
+     WHERE dest_mailbox = $1 AND dest_folder = $2 AND epoch <> $3`,
+    [mailbox, folder, epoch],
+  );
+  // What is unclaimed under the new epoch may be anybody's: nothing of it counts as there before the first write.
+  await query(`UPDATE mailferry.dest_folders SET epoch = $2, first_mark = 0, mark = 0 WHERE id = $1 AND epoch <> $2`, [
+    folder,
+    epoch,
+  ]);
+  await raiseMarks(
+    query,
+    moved.map(({ id }) => ({ destination: folder, id })),
+  );
+}

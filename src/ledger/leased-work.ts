@@ -1,0 +1,97 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { DataSource } from 'typeorm';
+import type { PostgresLease } from './lease.js';
+import { LeaseLost } from './ledger.js';
+import { isPassing, queryOf, type Query } from './queries.js';
+
+const FIRST_PAUSE_MS = 50;
+const LONGEST_PAUSE_MS = 2_000;
+
+/**
+ * Database work under a lease. What fails because the connection or the server went away is done again until the lease
+ * ends; so all work given here must bear repetition after a commit whose reply was lost.
+ */
+export class LeasedWork {
+  private last: Promise<unknown> = Promise.resolve();
+
+  constructor(
+    private readonly dataSource: DataSource,
+    private readonly lease: PostgresLease,
+  ) {}
+
+  /**
+   * One transaction that holds the lease's row, so nobody takes the mailbox over before it ends. One after the other:
+   * counts are read and written, and a session takes one connection at most.
+   * @throws LeaseLost
+   */
+  write<T>(work: (query: Query) => Promise<T>): Promise<T> {
+    const turn = this.last.then(() => this.repeat(() => this.transact(work)));
+    this.last = turn.catch(() => undefined);
+    return turn;
+  }
+
+  /** @throws LeaseLost when the database stays away. */
+  read<T>(work: (query: Query) => Promise<T>): Promise<T> {
+    return this.repeat(async () => {
+      const runner = this.dataSource.createQueryRunner();
+      try {
+        return await work(queryOf(runner));
+      } finally {
+        await runner.release();
+      }
+    });
+  }
+
+  private async transact<T>(work: (query: Query) => Promise<T>): Promise<T> {
+    const runner = this.dataSource.createQueryRunner();
+    try {
+      await runner.startTransaction();
+      try {
+        const query = queryOf(runner);
+        const held = await query(
+          `SELECT 1 FROM mailferry.dest_mailboxes WHERE id = $1 AND epoch = $2 AND lease_until IS NOT NULL FOR SHARE`,
+          [this.lease.mailbox, this.lease.epoch],
+        );
+        if (held.length === 0) {
+          this.lease.lose();
+          throw new LeaseLost();
+        }
+        const result = await work(query);
+        await runner.commitTransaction();
+        return result;
+      } catch (error) {
+        // Fails where the connection is gone, and then there is nothing to roll back.
+        if (runner.isTransactionActive) await runner.rollbackTransaction().catch(() => undefined);
+        throw error;
+      }
+    } finally {
+      await runner.release();
+    }
+  }
+
+  private async repeat<T>(work: () => Promise<T>): Promise<T> {
+    for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
+      this.lease.check();
+      try {
+        return await orLost(this.lease.lost, work());
+      } catch (error) {
+        if (error instanceof LeaseLost || !isPassing(error)) throw error;
+      }
+      await delay(pause, undefined, { signal: this.lease.lost }).catch(() => undefined);
+    }
+  }
+}
+
+/** A half-dead connection may never answer: the caller need not wait for it longer than for the lease. */
+async function orLost<T>(lost: AbortSignal, work: Promise<T>): Promise<T> {
+  let stop: () => void = () => undefined;
+  const loss = new Promise<never>((_, reject) => {
+    stop = () => reject(new LeaseLost());
+    lost.addEventListener('abort', stop, { once: true });
+  });
+  try {
+    return await Promise.race([work, loss]);
+  } finally {
+    lost.removeEventListener('abort', stop);
+  }
+}

@@ -1,0 +1,259 @@
+import type { DataSource } from 'typeorm';
+import type { DestinationFolderId, FolderId, FolderPlan, SourceFolderId } from '../mailbox/folder.js';
+import type { ItemDescription, ItemKey, ItemMeta, Note, SyncState } from '../mailbox/item.js';
+import {
+  readBound,
+  readFolderBindings,
+  readHrefClaims,
+  readUidClaims,
+  rebindFolder,
+  rekeyBindings,
+  removeBindings,
+  WINDOW,
+  writeFlags,
+  writeVerdicts,
+} from './bindings.js';
+import { addRemarks, describeRefusals, readCounts, readUndescribed, writeCheckpoint, writeListed } from './counts.js';
+import { readFolderMap, saveFolderMap, type SavedDestination } from './folder-map.js';
+import { amendIntent, dissolveIntent, readOpenIntents, writeIntent } from './intents.js';
+import type { PostgresLease } from './lease.js';
+import { LeasedWork } from './leased-work.js';
+import {
+  isFilterCode,
+  type Binding,
+  type FolderCounts,
+  type FolderMap,
+  type Intent,
+  type IntentId,
+  type IntentItem,
+  type ItemPlace,
+  type LedgerSession,
+  type SessionScope,
+  type Settled,
+} from './ledger.js';
+import type { Query } from './queries.js';
+import { hex, sizeColumn, toBinding, type BindingRow, type ItemId } from './rows.js';
+import { settleOutcomes } from './settle.js';
+import { OfferedAgain } from './settlement.js';
+
+/** One job's work on one link under one lease: every method is a statement or two of the files beside this one. */
+export class PostgresSession implements LedgerSession {
+  private readonly work: LeasedWork;
+  private readonly again = new OfferedAgain();
+  /** What unsettled() just read of a page, for earlier(). */
+  private readonly boundOfPage = new WeakMap<readonly ItemMeta[], ReadonlyMap<string, BindingRow>>();
+
+  constructor(
+    dataSource: DataSource,
+    private readonly lease: PostgresLease,
+    private readonly scope: SessionScope,
+  ) {
+    this.work = new LeasedWork(dataSource, lease);
+  }
+
+  folderMap(): Promise<FolderMap> {
+    return this.work.read((query) => readFolderMap(query, this.lease.link));
+  }
+
+  saveFolders(
+    plan: FolderPlan,
+    destinations: readonly SavedDestination[],
+    renamed: readonly { folder: FolderId; source: SourceFolderId }[] = [],
+  ): Promise<FolderMap> {
+    const { link, mailbox } = this.lease;
+    return this.work.write((query) => saveFolderMap(query, link, mailbox, plan, destinations, renamed));
+  }
+
+  async unsettled(folder: FolderId, page: readonly ItemMeta[]): Promise<ItemMeta[]> {
+    if (page.length === 0) return [];
+    const { bound, refused } = await this.work.read(async (query) => {
+      const folders = await this.foldersSharingKeys(query, folder);
+      const bound = await this.bindingsOf(query, folders, page);
+      return { bound, refused: await this.refusalsOf(query, folders, page) };
+    });
+    this.boundOfPage.set(page, bound);
+    return page.filter((item) => {
+      if (bound.has(item.key)) return false;
+      const refusal = refused.get(item.key);
+      if (!refusal) return true;
+      const offered = refusal.outcome === 'failed' ? this.scope.retryFailed : isFilterCode(refusal.code);
+      if (offered) this.again.offer(folder, item.key, sizeColumn(item.size));
+      return offered;
+    });
+  }
+
+  async earlier(folder: FolderId, page: readonly ItemMeta[]): Promise<{ items: number; bytes: number }> {
+    const bound =
+      this.boundOfPage.get(page) ??
+      (await this.work.read(async (query) =>
+        this.bindingsOf(query, await this.foldersSharingKeys(query, folder), page),
+      ));
+    let items = 0;
+    let bytes = 0;
+    for (const item of page) {
+      const binding = bound.get(item.key);
+      if (!binding || binding.job === this.scope.job) continue;
+      items += 1;
+      bytes += sizeColumn(item.size);
+    }
+    return { items, bytes };
+  }
+
+  listed(
+    folder: FolderId,
+    counts: { pending: number; pendingBytes: number; settledEarlier: number; bytesEarlier: number },
+  ): Promise<void> {
+    return this.work.write((query) => {
+      const again = this.again.of(folder);
+      return writeListed(query, this.scope.job, folder, {
+        ...counts,
+        pending: Math.max(0, counts.pending - again.items),
+        pendingBytes: Math.max(0, counts.pendingBytes - again.bytes),
+      });
+    });
+  }
+
+  openIntents(folder: DestinationFolderId): Promise<Intent[]> {
+    return this.work.read((query) => readOpenIntents(query, folder));
+  }
+
+  intend(
+    folder: DestinationFolderId,
+    at: { epoch: string; mark: string },
+    items: readonly IntentItem[],
+  ): Promise<IntentId> {
+    const { link, epoch } = this.lease;
+    return this.work.write((query) => writeIntent(query, link, epoch, folder, at, items));
+  }
+
+  amend(id: IntentId, items: readonly IntentItem[]): Promise<void> {
+    return this.work.write((query) => amendIntent(query, id, items));
+  }
+
+  dissolve(id: IntentId): Promise<void> {
+    return this.work.write((query) => dissolveIntent(query, id));
+  }
+
+  async settle(_id: IntentId | null, outcomes: readonly Settled[]): Promise<readonly ItemPlace[]> {
+    const { link, mailbox } = this.lease;
+    const { unbound, done } = await this.work.write((query) =>
+      settleOutcomes(query, { link, mailbox, job: this.scope.job }, outcomes),
+    );
+    this.again.settled(done);
+    return unbound;
+  }
+
+  async *claims(folder: DestinationFolderId, epoch: string): AsyncIterable<Binding[]> {
+    const { mailbox } = this.lease;
+    yield* this.windows((query, after) => readUidClaims(query, mailbox, folder, epoch, after?.id ?? null));
+    yield* this.windows((query, after) => readHrefClaims(query, mailbox, folder, epoch, after?.id ?? null));
+  }
+
+  async *bindings(folder: FolderId): AsyncIterable<Binding[]> {
+    const { mailbox } = this.lease;
+    yield* this.windows((query, after) => readFolderBindings(query, mailbox, folder, after?.key ?? null));
+  }
+
+  async bound(folder: FolderId, keys: readonly ItemKey[]): Promise<Binding[]> {
+    const rows = await this.work.read((query) => readBound(query, this.lease.mailbox, [folder], keys));
+    return rows.map(toBinding);
+  }
+
+  rekey(folder: FolderId, moved: readonly { from: ItemKey; to: ItemKey }[]): Promise<void> {
+    return this.work.write((query) => rekeyBindings(query, this.lease.mailbox, folder, moved));
+  }
+
+  reflag(folder: FolderId, changes: readonly { key: ItemKey; flags: readonly string[] }[]): Promise<void> {
+    return this.work.write((query) => writeFlags(query, this.lease.mailbox, folder, changes));
+  }
+
+  unbind(bindings: readonly Binding[]): Promise<void> {
+    const scope = { mailbox: this.lease.mailbox, job: this.scope.job };
+    return this.work.write((query) => removeBindings(query, scope, bindings));
+  }
+
+  verify(
+    folder: DestinationFolderId,
+    verdicts: {
+      verified: readonly Binding[];
+      removed: readonly Binding[];
+      placed: readonly (Binding & { id: ItemId })[];
+    },
+  ): Promise<void> {
+    return this.work.write((query) => writeVerdicts(query, this.lease.mailbox, folder, verdicts));
+  }
+
+  rebind(
+    folder: DestinationFolderId,
+    epoch: string,
+    moved: readonly { binding: Binding; id: ItemId }[],
+  ): Promise<void> {
+    return this.work.write((query) => rebindFolder(query, this.lease.mailbox, folder, epoch, moved));
+  }
+
+  describe(folder: FolderId, items: readonly ItemDescription[]): Promise<void> {
+    return this.work.write((query) => describeRefusals(query, this.scope.job, folder, items));
+  }
+
+  undescribed(limit: number): Promise<ItemPlace[]> {
+    return this.work.read((query) => readUndescribed(query, this.scope.job, limit));
+  }
+
+  remark(folder: FolderId | null, notes: readonly Note[]): Promise<void> {
+    const placed = notes.map((note) => ({ ...note, folder }));
+    return this.work.write((query) => addRemarks(query, this.scope.job, placed));
+  }
+
+  checkpoint(folder: FolderId, next: SyncState): Promise<void> {
+    return this.work.write((query) => writeCheckpoint(query, folder, next));
+  }
+
+  counts(): Promise<ReadonlyMap<FolderId, FolderCounts>> {
+    return this.work.read((query) => readCounts(query, this.scope.job));
+  }
+
+  private async *windows(
+    next: (query: Query, after: BindingRow | null) => Promise<BindingRow[]>,
+  ): AsyncIterable<Binding[]> {
+    let after: BindingRow | null = null;
+    for (;;) {
+      const from: BindingRow | null = after;
+      const rows: BindingRow[] = await this.work.read((query) => next(query, from));
+      if (rows.length > 0) yield rows.map(toBinding);
+      if (rows.length < WINDOW) return;
+      after = rows.at(-1) ?? null;
+    }
+  }
+
+  private async foldersSharingKeys(query: Query, folder: FolderId): Promise<string[]> {
+    const rows = await query<{ id: string }>(
+      `SELECT o.id FROM mailferry.folders f JOIN mailferry.folders o ON o.link = f.link AND o.key_scope = 'account'
+       WHERE f.id = $1 AND f.key_scope = 'account'`,
+      [folder],
+    );
+    return rows.length > 0 ? rows.map((row) => row.id) : [folder];
+  }
+
+  private async bindingsOf(
+    query: Query,
+    folders: readonly string[],
+    page: readonly ItemMeta[],
+  ): Promise<ReadonlyMap<string, BindingRow>> {
+    const keys = page.map((item) => item.key);
+    const rows = await readBound(query, this.lease.mailbox, folders, keys);
+    return new Map(rows.map((row) => [row.key, row]));
+  }
+
+  private async refusalsOf(
+    query: Query,
+    folders: readonly string[],
+    page: readonly ItemMeta[],
+  ): Promise<ReadonlyMap<string, { outcome: 'skipped' | 'failed'; code: string }>> {
+    const rows = await query<{ key: string; outcome: 'skipped' | 'failed'; code: string }>(
+      `SELECT encode(key, 'hex') AS key, outcome, code FROM mailferry.refusals
+       WHERE job = $1 AND folder = ANY($2::bigint[]) AND key = ANY($3::bytea[])`,
+      [this.scope.job, folders, page.map((item) => hex(item.key))],
+    );
+    return new Map(rows.map((row) => [row.key, row]));
+  }
+}

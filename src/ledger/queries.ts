@@ -1,0 +1,50 @@
+import type { DataSource, QueryRunner } from 'typeorm';
+
+/** Runs one statement and gives its rows. */
+export type Query = <Row>(sql: string, parameters?: readonly unknown[]) => Promise<Row[]>;
+
+export function queryOf(runner: QueryRunner): Query {
+  return async <Row>(sql: string, parameters: readonly unknown[] = []) =>
+    (await runner.query(sql, [...parameters], true)).records as Row[];
+}
+
+/** One statement on any connection. */
+export async function queryOnce<Row>(
+  dataSource: DataSource,
+  sql: string,
+  parameters: readonly unknown[] = [],
+): Promise<Row[]> {
+  const runner = dataSource.createQueryRunner();
+  try {
+    return await queryOf(runner)<Row>(sql, parameters);
+  } finally {
+    await runner.release();
+  }
+}
+
+/** Node's codes of a lost connection. */
+const SOCKET_CODES = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENOENT',
+  'EHOSTUNREACH',
+  'ENOTFOUND',
+]);
+/**
+ * SQLSTATE: connection exceptions (08), too many connections (53300), the server going down or coming up (57P0x),
+ * a standby before its promotion (25006), a transaction that idled (25P03), serialization failures and deadlocks (40).
+ */
+const SQL_STATES = /^(08...|53300|57P0.|25006|25P03|40001|40P01)$/;
+/** What pg and pg-pool say without a code. */
+const MESSAGES = /connection terminated|timeout exceeded when trying to connect|connection error|not queryable/i;
+
+/** True: the same work may well succeed in a moment, on another connection. */
+export function isPassing(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  if (error instanceof AggregateError) return error.errors.every(isPassing);
+  const code = (error as { code?: unknown }).code;
+  if (typeof code === 'string' && (SOCKET_CODES.has(code) || SQL_STATES.test(code))) return true;
+  return MESSAGES.test(error.message);
+}
