@@ -22,12 +22,11 @@ import { reportFilter, reportPage } from './report-page.js';
 const REFRESH_SECONDS = 5;
 const JOBS_PER_PAGE = 20;
 const ITEMS_PER_PAGE = 50;
-const WIDGET_JOBS = 5;
 const MAX_PASSWORD = 1024;
 /** What a button of the page may ask for; the state table decides whether it may be done now. */
 const ACTIONS: readonly JobAction[] = ['pause', 'resume', 'cancel', 'retry', 'sync'];
 
-/** My migrations, one of them, its report, and the piece for the panel's settings page. */
+/** My migrations, one of them, and its report. */
 @WebController()
 export class StatusController {
   constructor(
@@ -58,25 +57,6 @@ export class StatusController {
       domains: who.role === 'domain-admin' ? sees.domains : [],
       paging: paging(this.site.url('/'), {}, page, JOBS_PER_PAGE, list.total),
       ...this.flash(req),
-    });
-    res.send(html);
-  }
-
-  @Get('widget')
-  @Access('page.widget')
-  async widget(@Req() req: Request, @Res() res: Response, @Sees() sees: Visibility): Promise<void> {
-    const own = ownOnly(sees);
-    const { jobs } = await this.jobs.list(own, {
-      state: ['queued', 'running', 'waiting', 'paused', 'needs-action', 'cancelling'],
-      page: 1,
-      perPage: WIDGET_JOBS,
-    });
-    const html = await this.renderer.page(req, res, 'status/widget', {
-      title: this.renderer.t(req, 'widget.title'),
-      bare: true,
-      refreshSeconds: REFRESH_SECONDS * 2,
-      jobs: jobs.map(jobRow),
-      mayStart: own.mailboxes.length > 0,
     });
     res.send(html);
   }

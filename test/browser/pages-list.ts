@@ -1,0 +1,206 @@
+import type { JobView } from '../../src/jobs/job.js';
+import { reasonFor } from '../../src/jobs/messages.js';
+import { STEPS } from '../../src/web/wizard/steps.js';
+import { actorFor, failedTest, FOLDERS, OLD, PASSED, PROGRESS, putJob, UNTRUSTED } from './stage.js';
+import type { WebApp } from '../web/web-app.js';
+
+export interface Shown {
+  readonly name: string;
+  readonly who: string;
+  readonly path: string;
+}
+
+const FORM = {
+  provider: 'imap',
+  connection: { host: OLD.host, port: '993', security: 'tls', username: OLD.username },
+  kinds: ['mail'],
+  existing: 'keep',
+  done: ['type', 'existing', 'items', 'connection'],
+};
+
+/** A draft with everything typed, and the given test behind it. */
+export async function putDraft(
+  web: WebApp,
+  mailbox: string,
+  test: WebApp['room']['nextTest'] | null,
+  change: Partial<JobView> = {},
+) {
+  const who = actorFor(mailbox);
+  const { job } = await web.room.jobs.create(who, {
+    mailbox,
+    source: OLD,
+    secret: { password: 'canary-secret' },
+    items: ['mail'],
+    form: FORM,
+  });
+  web.room.change(job.id, change);
+  if (test !== null) {
+    web.room.nextTest = test;
+    await web.room.tests.request(who, { job: job.id });
+  }
+  return job.id;
+}
+
+const STARTED = { startedAt: '2026-03-02T08:15:00.000Z', createdAt: '2026-03-02T08:10:00.000Z' };
+const ENDED = { ...STARTED, finishedAt: '2026-03-02T10:02:00.000Z' };
+const DONE = {
+  ...PROGRESS,
+  copied: 7064,
+  alreadyThere: 12,
+  skipped: 21,
+  failed: 3,
+  etaSeconds: null,
+  rate: null,
+  bytes: PROGRESS.totalBytes,
+};
+
+/** Every page in every look, with what has to be there to see it. */
+export async function everyPage(web: WebApp): Promise<Shown[]> {
+  const alice = 'alice@new.test';
+  const list: Shown[] = [
+    { name: 'home-empty', who: 'bob', path: '/' },
+    { name: 'new', who: 'alice', path: '/new' },
+  ];
+  const fresh = await web.room.jobs.create(actorFor(alice), { mailbox: alice });
+  list.push({ name: 'step-1-type', who: 'alice', path: `/new/${fresh.job.id}/type` });
+  for (const about of ['pop', 'outlook'])
+    list.push({ name: `step-1-${about}`, who: 'alice', path: `/new/${fresh.job.id}/type?about=${about}` });
+  const gmail = await web.room.jobs.create(actorFor(alice), {
+    mailbox: alice,
+    form: { provider: 'gmail', done: ['type', 'existing', 'items'] },
+  });
+  list.push({ name: 'step-4-gmail', who: 'alice', path: `/new/${gmail.job.id}/connection` });
+  const passed = await putDraft(web, alice, PASSED);
+  for (const [i, step] of STEPS.entries())
+    if (i > 0) list.push({ name: `step-${i + 1}-${step}`, who: 'alice', path: `/new/${passed}/${step}` });
+  const replace = await putDraft(web, alice, PASSED, {
+    existing: 'replace',
+    filters: { excludeFolders: [['Clients']], since: '2019-01-01T00:00:00.000Z', maxItemBytes: 25_000_000 },
+  });
+  list.push({ name: 'step-6-replace', who: 'alice', path: `/new/${replace}/review` });
+  list.push({ name: 'step-5-running', who: 'alice', path: `/new/${await putDraft(web, alice, 'never')}/test` });
+  list.push({
+    name: 'step-5-failed',
+    who: 'alice',
+    path: `/new/${await putDraft(web, alice, failedTest('AUTH_FAILED'))}/test`,
+  });
+  list.push({ name: 'step-5-untrusted', who: 'alice', path: `/new/${await putDraft(web, alice, UNTRUSTED)}/test` });
+
+  const runs = [
+    {
+      id: '1',
+      kind: 'first' as const,
+      startedAt: STARTED.startedAt,
+      finishedAt: '2026-03-02T08:40:00.000Z',
+      state: 'interrupted' as const,
+    },
+    {
+      id: '2',
+      kind: 'resume' as const,
+      startedAt: '2026-03-02T08:41:00.000Z',
+      finishedAt: null,
+      state: 'running' as const,
+    },
+  ];
+  const states: [string, Partial<JobView>][] = [
+    ['queued', { state: 'queued', ...STARTED }],
+    ['running', { state: 'running', progress: PROGRESS, folders: FOLDERS, runs, ...STARTED }],
+    [
+      'waiting',
+      {
+        state: 'waiting',
+        progress: PROGRESS,
+        folders: FOLDERS,
+        reason: reasonFor('PROVIDER_LIMIT'),
+        until: '2026-03-03T09:40:00.000Z',
+        ...STARTED,
+      },
+    ],
+    [
+      'needs-action',
+      { state: 'needs-action', progress: PROGRESS, folders: FOLDERS, reason: reasonFor('AUTH_FAILED'), ...STARTED },
+    ],
+    [
+      'failed',
+      { state: 'failed', progress: PROGRESS, folders: FOLDERS, reason: reasonFor('DESTINATION_UNAVAILABLE'), ...ENDED },
+    ],
+    ['incomplete', { state: 'completed', outcome: 'incomplete', progress: DONE, folders: FOLDERS, ...ENDED }],
+    [
+      'completed',
+      {
+        state: 'completed',
+        outcome: 'complete',
+        progress: { ...DONE, copied: 7088, skipped: 0, failed: 0 },
+        folders: FOLDERS.slice(0, 2),
+        ...ENDED,
+      },
+    ],
+  ];
+  for (const [name, change] of states) {
+    const job = await putJob(web, name === 'waiting' ? 'bob@new.test' : alice, change);
+    const who = name === 'waiting' ? 'bob' : 'alice';
+    list.push({ name: `job-${name}`, who, path: `/jobs/${job.id}` });
+    if (name === 'running') {
+      list.push({ name: 'job-cancel', who, path: `/jobs/${job.id}/cancel` });
+      const record = web.room.records.get(job.id)!;
+      record.log.push(
+        { at: STARTED.startedAt, level: 'info', message: 'Run 1 started, 5 folders listed' },
+        {
+          at: '2026-03-02T08:40:00.000Z',
+          level: 'warn',
+          message: 'Connection cut by the server in INBOX; <b>going on</b>',
+        },
+      );
+      list.push({ name: 'job-support', who: 'sam', path: `/jobs/${job.id}` });
+    }
+    if (name === 'incomplete') {
+      const record = web.room.records.get(job.id)!;
+      record.items.push(
+        {
+          kind: 'mail',
+          folder: 'INBOX',
+          subject: 'Fotos vom Sommerfest (alle!)',
+          from: 'Vereinsbüro <verein@old.example>',
+          date: '2018-07-11T10:00:00.000Z',
+          size: 61_000_000,
+          outcome: 'skipped',
+          code: 'MESSAGE_TOO_LARGE',
+          message: 'Larger than the new mailbox takes (50 MB).',
+        },
+        {
+          kind: 'mail',
+          folder: 'Clients/Müller & Söhne/2019 – Angebote und Rechnungen',
+          subject: '',
+          from: '',
+          date: null,
+          size: 1200,
+          outcome: 'failed',
+          code: 'PROTOCOL_ERROR',
+          message: 'The old server sent this message cut short, three times.',
+        },
+        ...Array.from({ length: 70 }, (_, i) => ({
+          kind: 'mail' as const,
+          folder: 'Новости',
+          subject: `<b>Ausgabe ${i + 1}</b>`,
+          from: 'news@old.example',
+          date: '2019-01-01T10:00:00.000Z',
+          size: 45_000,
+          outcome: 'skipped' as const,
+          code: 'FILTERED',
+          message: 'Left out, as you chose.',
+        })),
+      );
+      list.push({ name: 'report', who, path: `/jobs/${job.id}/report` });
+    }
+    if (name === 'completed') list.push({ name: 'report-complete', who, path: `/jobs/${job.id}/report` });
+  }
+  list.push(
+    { name: 'home', who: 'alice', path: '/' },
+    { name: 'admin', who: 'sam', path: '/admin' },
+    { name: 'admin-nothing', who: 'sam', path: '/admin?q=nothing-like-this' },
+    { name: 'domain', who: 'dora', path: '/domains/new.test' },
+    { name: 'domain-home', who: 'dora', path: '/' },
+    { name: 'not-found', who: 'alice', path: '/jobs/00000000-0000-4000-8000-000000000000' },
+  );
+  return list;
+}
