@@ -145,19 +145,20 @@ export class Init1764000000000 implements MigrationInterface {
       PRIMARY KEY (job, folder)
     )`);
     // The job's own counters follow its folders' in the same transaction, so no reader ever sees them apart.
+    // The columns are named with their table: FOUND alone is a variable of PL/pgSQL.
     await q.query(`CREATE FUNCTION mailferry.add_folder_counts() RETURNS trigger LANGUAGE plpgsql AS $$
       BEGIN
-        UPDATE mailferry.jobs SET
-          found = found + COALESCE(NEW.found, 0) - COALESCE(OLD.found, 0),
-          copied = copied + COALESCE(NEW.copied, 0) - COALESCE(OLD.copied, 0),
-          already_there = already_there + COALESCE(NEW.already_there, 0) - COALESCE(OLD.already_there, 0),
-          skipped = skipped + COALESCE(NEW.skipped, 0) - COALESCE(OLD.skipped, 0),
-          failed = failed + COALESCE(NEW.failed, 0) - COALESCE(OLD.failed, 0),
-          bytes = bytes + COALESCE(NEW.bytes, 0) - COALESCE(OLD.bytes, 0),
-          total_bytes = total_bytes + COALESCE(NEW.total_bytes, 0) - COALESCE(OLD.total_bytes, 0),
-          version = version + 1,
+        UPDATE mailferry.jobs j SET
+          found = j.found + COALESCE(NEW.found, 0) - COALESCE(OLD.found, 0),
+          copied = j.copied + COALESCE(NEW.copied, 0) - COALESCE(OLD.copied, 0),
+          already_there = j.already_there + COALESCE(NEW.already_there, 0) - COALESCE(OLD.already_there, 0),
+          skipped = j.skipped + COALESCE(NEW.skipped, 0) - COALESCE(OLD.skipped, 0),
+          failed = j.failed + COALESCE(NEW.failed, 0) - COALESCE(OLD.failed, 0),
+          bytes = j.bytes + COALESCE(NEW.bytes, 0) - COALESCE(OLD.bytes, 0),
+          total_bytes = j.total_bytes + COALESCE(NEW.total_bytes, 0) - COALESCE(OLD.total_bytes, 0),
+          version = j.version + 1,
           updated_at = now()
-        WHERE id = COALESCE(NEW.job, OLD.job);
+        WHERE j.id = COALESCE(NEW.job, OLD.job);
         RETURN NULL;
       END $$`);
     await q.query(`CREATE TRIGGER job_folders_counts AFTER INSERT OR UPDATE ON mailferry.job_folders
