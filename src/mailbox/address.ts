@@ -79,6 +79,11 @@ function isIsatap(ip: ipaddr.IPv6): boolean {
   return (ip.parts[4]! & ~0x0200) === 0 && ip.parts[5] === 0x5efe;
 }
 
+/** Whether a setting is a range such as '10.0.0.0/8' or 'fd00::/8'. */
+export function isRange(text: string): boolean {
+  return ipaddr.isValidCIDR(text);
+}
+
 /** @throws Error when a range is no CIDR: a wrong setting must stop the start, not open a hole. */
 export function isInRanges(address: string, ranges: readonly string[]): boolean {
   const known = canonicalAddress(address);

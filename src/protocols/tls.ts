@@ -33,7 +33,6 @@ export function startTls(socket: Socket, target: TlsTarget, onSecure: () => void
     // Judged by verify(), so that what was shown can be told; nothing is written before.
     rejectUnauthorized: false,
   });
-  secure.once('close', () => socket.destroy());
   secure.once('secureConnect', () => {
     const error = verify(secure, target);
     if (error === null) onSecure();

@@ -5,6 +5,7 @@ import { createSecureContext, TLSSocket } from 'node:tls';
 import type { Resolve } from '../../src/mailbox/target.js';
 import { connect, type ConnectPolicy, type ConnectTarget, failWhenStuck } from '../../src/protocols/connect.js';
 import { ConnectError, toTransferError } from '../../src/protocols/connect-error.js';
+import { dial } from '../../src/protocols/dial.js';
 import { certificateAuthority, selfSigned } from '../fixtures/certificates.js';
 import { Listeners } from '../fixtures/listeners.js';
 
@@ -55,16 +56,19 @@ describe('a blocked target', () => {
     },
   );
 
-  it.each([[['127.0.0.1']], [['9.9.9.9', '127.0.0.1']], [['::ffff:127.0.0.1']], [['fe80::1%lo']]])(
-    'is not dialled when a public name resolves to %j',
-    async (addresses) => {
-      const listener = await listeners.tcp(() => undefined);
-      const policy = { ...INTERNET, resolve: async () => addresses };
-      const error = await failure({ host: NAME, port: listener.port, security: 'starttls' }, policy);
-      expect(error.code).toBe('TARGET_NOT_ALLOWED');
-      expect(listener.connections()).toBe(0);
-    },
-  );
+  it.each([
+    [['127.0.0.1']],
+    [['9.9.9.9', '127.0.0.1']],
+    [['::ffff:127.0.0.1']],
+    [['fe80::1%lo']],
+    [['2606:4700::1111%lo']],
+  ])('is not dialled when a public name resolves to %j', async (addresses) => {
+    const listener = await listeners.tcp(() => undefined);
+    const policy = { ...INTERNET, resolve: async () => addresses };
+    const error = await failure({ host: NAME, port: listener.port, security: 'starttls' }, policy);
+    expect(error.code).toBe('TARGET_NOT_ALLOWED');
+    expect(listener.connections()).toBe(0);
+  });
 
   it('is found out at each connect anew, when a name that was fine points elsewhere a moment later', async () => {
     const listener = await listeners.tcp(() => undefined);
@@ -240,6 +244,20 @@ describe('a hostile server', () => {
     expect([error.code, error.why]).toEqual(['CONNECT_FAILED', 'not-tls']);
   });
 
+  it('leaves no connection behind when the caller gives up while it is dialled', async () => {
+    const arrived = new Map<number | undefined, Promise<unknown>>();
+    const listener = await listeners.tcp((socket) => arrived.set(socket.remotePort, once(socket.resume(), 'close')));
+    const caller = new AbortController();
+    const attempt = dial(['127.0.0.1'], listener.port, caller.signal);
+    caller.abort(new Error('cancelled by the owner'));
+    await expect(attempt).rejects.toThrow('cancelled by the owner');
+    // Connections arrive in the order they were made: once the second is there, so is what is left of the first.
+    const second = await dial(['127.0.0.1'], listener.port, live());
+    while (!arrived.has(second.localPort)) await new Promise((resolve) => setTimeout(resolve, 5));
+    second.destroy();
+    await Promise.all(arrived.values());
+  });
+
   it('leaves no connection behind when the caller gives up', async () => {
     const closed: Promise<unknown>[] = [];
     const listener = await listeners.tcp((socket) => closed.push(once(socket.resume(), 'close')));
@@ -350,7 +368,7 @@ describe('a connection that stands still', () => {
     });
     const target = { host: NAME, port: listener.port, security: 'tls', ca: ca.cert } as const;
     const { socket } = await connect(target, CLOSED_NETWORK, live());
-    failWhenStuck(socket, 200);
+    failWhenStuck(socket, 1_000);
     const ended = new Promise((resolve) => socket.once('close', resolve));
     let heard = 0;
     let error: unknown;

@@ -54,7 +54,7 @@ function tools(world: World, asked: string[] = []): DiscoveryTools {
 }
 
 function find(world: World, address = 'Anna.B+x@Example.test', policy = INTERNET): Promise<Discovery> {
-  return discover(address, policy, new AbortController().signal, tools(world));
+  return discover(address, policy, new AbortController().signal, { tools: tools(world) });
 }
 const record = (name: string, more: Partial<SrvRecord> = {}): SrvRecord => ({
   name,
@@ -105,8 +105,35 @@ describe('the settings of an address', () => {
     expect((await find(world)).found).toMatchObject({ host: 'mail.example.test', port: 993, by: 'mx' });
     const asked: string[] = [];
     const known = { ...world, documents: { [AUTOCONFIG]: config(server('imap.example.test')) } };
-    await discover('anna@example.test', INTERNET, new AbortController().signal, tools(known, asked));
+    await discover('anna@example.test', INTERNET, new AbortController().signal, { tools: tools(known, asked) });
     expect(asked.filter((name) => !name.startsWith('https:'))).toEqual([]);
+  });
+
+  it('are not guessed when the MX hosts belong to a provider we know', async () => {
+    const asked: string[] = [];
+    const world = { mx: ['mx.known.test'], greeting: ['mail.example.test'] };
+    const options = { tools: tools(world, asked), isKnownMx: (mx: readonly string[]) => mx.includes('mx.known.test') };
+    const { found, mx } = await discover('a@example.test', INTERNET, new AbortController().signal, options);
+    expect([found, mx]).toEqual([null, ['mx.known.test']]);
+    expect(asked).not.toContain('mail.example.test');
+  });
+
+  it('are not found when everything is silent past the deadline, and the MX hosts are told all the same', async () => {
+    const silent: Partial<DiscoveryTools> = {
+      ...tools({ mx: ['mx.example.net'] }),
+      get: () => new Promise(() => undefined),
+    };
+    const policy = { ...INTERNET, deadlineMs: 50 };
+    const result = await discover('a@example.test', policy, new AbortController().signal, { tools: silent });
+    expect(result).toEqual({ domain: 'example.test', mx: ['mx.example.net'], found: null });
+  });
+
+  it('are no longer looked for when the caller gives up', async () => {
+    const caller = new AbortController();
+    const silent: Partial<DiscoveryTools> = { ...tools({}), get: () => new Promise(() => undefined) };
+    const looking = discover('a@example.test', INTERNET, caller.signal, { tools: silent });
+    caller.abort(new Error('cancelled'));
+    await expect(looking).rejects.toThrow('cancelled');
   });
 
   it('are not found where there is nothing, but the MX hosts are told', async () => {
@@ -124,7 +151,7 @@ describe('the settings of an address', () => {
 
   it('are looked for over https at the domain alone, with the address and nothing else', async () => {
     const asked: string[] = [];
-    await discover('anna@bücher.test', INTERNET, new AbortController().signal, tools({}, asked));
+    await discover('anna@bücher.test', INTERNET, new AbortController().signal, { tools: tools({}, asked) });
     const urls = asked.filter((name) => name.startsWith('https:')).sort();
     expect(urls).toEqual([
       'https://autoconfig.xn--bcher-kva.test/mail/config-v1.1.xml?emailaddress=anna%40xn--bcher-kva.test',
@@ -153,7 +180,9 @@ describe('settings that may not be dialled', () => {
     const asked: string[] = [];
     const policy = { ...INTERNET, resolve: async () => ['192.168.0.1'] };
     const world = { mx: ['mx.example.test'], greeting: ['mx.example.test'] };
-    const { found } = await discover('a@example.test', policy, new AbortController().signal, tools(world, asked));
+    const { found } = await discover('a@example.test', policy, new AbortController().signal, {
+      tools: tools(world, asked),
+    });
     expect(found).toBeNull();
     expect(asked.filter((name) => !name.startsWith('https:'))).toEqual([]);
   });
@@ -187,7 +216,7 @@ describe('a hostile autoconfig', () => {
           signal.addEventListener('abort', () => clearTimeout(late));
         }),
     };
-    const { found } = await discover('a@example.test', INTERNET, new AbortController().signal, slow);
+    const { found } = await discover('a@example.test', INTERNET, new AbortController().signal, { tools: slow });
     expect(found?.host).toBe('good.example.test');
   });
 });
@@ -201,7 +230,7 @@ describe('over real servers', () => {
     allowPrivate: true,
     ports: 'any',
     maxBodyBytes: 128 * 1024,
-    deadlineMs: 1_000,
+    deadlineMs: 5_000,
     resolve: async () => ['127.0.0.1'],
   };
   const live = (): AbortSignal => new AbortController().signal;
@@ -222,7 +251,7 @@ describe('over real servers', () => {
       get: (url, signal) =>
         request({ url: url.replace('.test/', `.test:${web.port}/`), trust: { ca: ca.cert } }, policy, signal),
     };
-    const { found } = await discover('a@example.test', policy, live(), withRealWeb);
+    const { found } = await discover('a@example.test', policy, live(), { tools: withRealWeb });
     expect(found?.host).toBe(host);
     if (host === undefined) expect(heard).toEqual([]);
   });

@@ -27,6 +27,13 @@ export interface DiscoveryTools {
   readonly greets: (candidate: Candidate, signal: AbortSignal) => Promise<boolean>;
 }
 
+export interface DiscoveryOptions {
+  /** Whether these MX hosts belong to a provider we know: then no server is guessed. */
+  readonly isKnownMx?: (mx: readonly string[]) => boolean;
+  /** Default: the machine's name servers, and the one connector. */
+  readonly tools?: Partial<DiscoveryTools>;
+}
+
 /** For a document of a web server that may not exist (ms). */
 const DOCUMENT_MS = 6_000;
 /** For a server that was only guessed (ms). */
@@ -40,34 +47,44 @@ const MAX_ADDRESS = 254;
  * Looks for the IMAP server of an address: Mozilla autoconfig at its domain, SRV records (RFC 6186), and what its MX hosts
  * suggest. Never has a password; the address itself goes only to the domain's own web server over checked https. What is
  * returned may be dialled under the policy.
- * @throws ConnectError VALIDATION when this is no address, TIMEOUT when even the parts took too long; the signal's reason.
+ * returned may be dialled under the policy. Past the deadline nothing was found, which is an answer.
+ * @throws ConnectError VALIDATION when this is no address; the signal's reason.
  */
 export async function discover(
   address: string,
   policy: ConnectPolicy,
   signal: AbortSignal,
-  tools: DiscoveryTools = systemTools(policy),
+  options: DiscoveryOptions = {},
 ): Promise<Discovery> {
   const who = parseAddress(address);
-  const late = (): ConnectError => new ConnectError('TIMEOUT', 'The settings could not be found in time.');
-  return underDeadline(policy.deadlineMs, signal, late, async (deadline) => {
-    const mx = tools.dns.mx(who.domain).then(hostNames, () => []);
+  const tools = { ...systemTools(policy), ...options.tools };
+  let mx: readonly string[] = [];
+  const late = new ConnectError('TIMEOUT', 'The settings could not be found in time.');
+  const look = async (deadline: AbortSignal): Promise<Discovery['found']> => {
+    const asked = tools.dns.mx(who.domain).then(hostNames, () => []);
     const own = document(autoconfigUrl(who), who, tools, deadline);
     const wellKnown = document(wellKnownUrl(who), who, tools, deadline);
     const srv = services(who, tools);
-    const looks: readonly (readonly [FoundBy, () => Promise<readonly Candidate[]>])[] = [
+    const guessed = async (): Promise<Candidate[]> =>
+      options.isKnownMx?.(mx) === true ? [] : guesses(who, mx, policy, tools, deadline);
+    mx = await asked;
+    const places: readonly (readonly [FoundBy, () => Promise<readonly Candidate[]>])[] = [
       ['autoconfig', () => own],
       ['autoconfig', () => wellKnown],
       ['srv', () => srv],
       // Knocks at doors, so only when nothing else is known.
-      ['mx', async () => guesses(who, await mx, policy, tools, deadline)],
+      ['mx', guessed],
     ];
-    for (const [by, look] of looks)
-      for (const candidate of (await look()).slice(0, MAX_CANDIDATES))
-        if (await mayBeDialled(candidate, policy))
-          return { domain: who.domain, mx: await mx, found: { ...candidate, by } };
-    return { domain: who.domain, mx: await mx, found: null };
+    for (const [by, candidates] of places)
+      for (const candidate of (await candidates()).slice(0, MAX_CANDIDATES))
+        if (await mayBeDialled(candidate, policy)) return { ...candidate, by };
+    return null;
+  };
+  const found = await underDeadline(policy.deadlineMs, signal, () => late, look).catch((error: unknown) => {
+    if (error === late) return null;
+    throw error;
   });
+  return { domain: who.domain, mx, found };
 }
 
 function systemTools(policy: ConnectPolicy): DiscoveryTools {
