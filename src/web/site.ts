@@ -6,16 +6,19 @@ import type { Request } from './http.js';
 /** Where our pages live in the host's address space: a host may have put a global prefix before our base path. */
 @Injectable()
 export class Site {
-  readonly base: string;
   private readonly publicHttps: boolean | null;
 
   constructor(
     @Inject(PLUGIN_OPTIONS) private readonly options: ResolvedOptions,
-    config: ApplicationConfig,
+    private readonly config: ApplicationConfig,
   ) {
-    const prefix = config.getGlobalPrefix().replace(/^\/+|\/+$/g, '');
-    this.base = (prefix === '' ? '' : `/${prefix}`) + options.basePath;
     this.publicHttps = options.publicUrl === null ? null : options.publicUrl.startsWith('https:');
+  }
+
+  /** Asked each time: the host sets its prefix after our providers were made. */
+  get base(): string {
+    const prefix = this.config.getGlobalPrefix().replace(/^\/+|\/+$/g, '');
+    return (prefix === '' ? '' : `/${prefix}`) + this.options.basePath;
   }
 
   /** A path of ours as a link: `/jobs/7` becomes `/migrate/jobs/7`. Empty: the start page. */

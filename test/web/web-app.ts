@@ -75,6 +75,8 @@ export interface WebApp {
   /** Lines of the host's log. */
   readonly log: string[];
   readonly privateKey: CryptoKey;
+  /** SPKI PEM of the configured issuer. */
+  readonly publicKey: string;
   token(
     claims: Record<string, unknown>,
     header?: { aud?: string; iss?: string; ttl?: number; iat?: number },
@@ -88,6 +90,7 @@ export async function startWeb(
   host: { bodyParser?: boolean; prefix?: string; prepare?: (app: NestExpressApplication) => void } = {},
 ): Promise<WebApp> {
   const { publicKey, privateKey } = await generateKeyPair('ES256', { extractable: true });
+  const spki = await exportSPKI(publicKey);
   const room = new FakeRoom();
   const panel = (options.panel as FakePanel | undefined) ?? new FakePanel();
   const sessions = new MemorySessions();
@@ -97,7 +100,7 @@ export async function startWeb(
     databaseUrl: 'postgres://unused',
     redis: { url: 'redis://unused' },
     keys: `k1:${Buffer.alloc(32, 7).toString('base64')}`,
-    issuers: [{ iss: ISSUER, publicKey: await exportSPKI(publicKey) }],
+    issuers: [{ iss: ISSUER, publicKey: spki }],
     ...options,
     panel,
   });
@@ -134,6 +137,7 @@ export async function startWeb(
     infrastructure,
     log,
     privateKey,
+    publicKey: spki,
     token: (claims, { aud = 'mailferry/api', iss = ISSUER, ttl = 60, iat = now() } = {}) =>
       new SignJWT({ role: 'user', tenant: 't1', ...claims })
         .setProtectedHeader({ alg: 'ES256' })

@@ -10,18 +10,22 @@ import { openApiDocument } from './openapi.js';
 
 @WebController('api/v1')
 export class OpenApiController {
-  private readonly document: object;
+  private readonly version: string;
+  private document: object | null = null;
 
-  constructor(site: Site, @Inject(PLUGIN_OPTIONS) options: ResolvedOptions) {
+  constructor(
+    private readonly site: Site,
+    @Inject(PLUGIN_OPTIONS) options: ResolvedOptions,
+  ) {
     const { version } = JSON.parse(readFileSync(join(options.packageDir, 'package.json'), 'utf8')) as {
       version: string;
     };
-    this.document = openApiDocument(site.absolute('/api/v1'), version);
+    this.version = version;
   }
 
   @Get('openapi.json')
   @Access('api.document')
   openapi(@Res() res: Response): void {
-    res.json(this.document);
+    res.json((this.document ??= openApiDocument(this.site.absolute('/api/v1'), this.version)));
   }
 }

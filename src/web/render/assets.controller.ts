@@ -1,4 +1,4 @@
-import { Get, Param, Query, Req, Res } from '@nestjs/common';
+import { Get, Param, Req, Res } from '@nestjs/common';
 import { Access } from '../auth/access.decorator.js';
 import type { Request, Response } from '../http.js';
 import { WebController } from '../web-controller.js';
@@ -6,25 +6,26 @@ import { WebError } from '../web-error.js';
 import { accentOf, accentSheet } from './accent.js';
 import { Renderer } from './renderer.js';
 
-/** The address holds the content's hash, so it never changes under its address. */
+/** The address holds the content's hash, so nothing ever changes under it. */
 const FOREVER = 'public, max-age=31536000, immutable';
+/** Another version of this server gave the address, while both run. */
 const ASK_AGAIN = 'public, no-cache';
 
 @WebController()
 export class AssetsController {
   constructor(private readonly renderer: Renderer) {}
 
-  @Get('assets/:name')
+  @Get('assets/:hash/:name')
   @Access('asset')
   async asset(
     @Param('name') name: string,
-    @Query('v') version: unknown,
+    @Param('hash') hash: string,
     @Req() req: Request,
     @Res() res: Response,
   ): Promise<void> {
     const asset = this.renderer.assets.get(name);
     if (asset === null) throw new WebError('NOT_FOUND', 'There is nothing here.');
-    res.setHeader('Cache-Control', version === asset.hash ? FOREVER : ASK_AGAIN);
+    res.setHeader('Cache-Control', hash === asset.hash ? FOREVER : ASK_AGAIN);
     res.setHeader('Vary', 'Accept-Encoding');
     res.setHeader('Content-Type', asset.type);
     const gzipped = req.acceptsEncodings('gzip') === 'gzip' ? await asset.gzipped() : null;

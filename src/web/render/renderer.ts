@@ -10,6 +10,7 @@ import { Site } from '../site.js';
 import { visitorOf } from '../visitor.js';
 import { accentOf } from './accent.js';
 import { Assets } from './assets.js';
+import { visible } from './format.js';
 import { Templates } from './templates.js';
 import { Words } from './words.js';
 
@@ -64,18 +65,18 @@ export class Renderer {
     const layout = req.headers['sec-fetch-dest'] === 'iframe' ? 'layouts/bare' : 'layouts/panel';
     const frame = {
       ...root,
-      title: model.title,
+      title: visible(model.title),
       section: model.section ?? null,
       refreshSeconds: model.refreshSeconds ?? null,
       body: safe(body),
       brand: {
-        name: brand.name,
+        name: visible(brand.name),
         logo: logo?.url ?? null,
         homeUrl: linkOf(brand.homeUrl),
         supportUrl: linkOf(brand.supportUrl),
       },
       accent: accentOf(brand.accent),
-      person: principal === null ? null : { name: principal.name ?? principal.sub, role: principal.role },
+      person: principal === null ? null : { name: visible(principal.name ?? principal.sub), role: principal.role },
       signedInHere: visitorOf(req)?.by === 'cookie',
       nav: principal === null ? [] : this.navigation(principal.role, principal.domains, model.section),
     };
@@ -101,7 +102,7 @@ export class Renderer {
   assetUrl(name: string): string {
     const asset = this.assets.get(name);
     if (asset === null) throw new Error(`no asset ${name}`);
-    return `${this.site.url(`/assets/${name}`)}?v=${asset.hash}`;
+    return this.site.url(`/assets/${asset.hash}/${name}`);
   }
 
   private root(req: Request, model: Readonly<Record<string, unknown>>) {
