@@ -67,6 +67,7 @@ export async function writeIntent(
   at: { readonly epoch: string; readonly mark: string },
   given: readonly IntentItem[],
 ): Promise<IntentId> {
+  if (given.length === 0) throw new Error('an intent needs items');
   const items = lastOfEach(given);
   const replaced = await takeFromIntents(query, [link], items);
   const older = await query<{ mark: string }>(

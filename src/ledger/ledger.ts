@@ -233,7 +233,7 @@ export interface LedgerSession {
   bindings(folder: FolderId): AsyncIterable<Binding[]>;
   /** This link's bindings of these keys, in any order; keys without one are left out. */
   bound(folder: FolderId, keys: readonly ItemKey[]): Promise<Binding[]>;
-  /** The source gave items new keys (UIDVALIDITY): their bindings move along. */
+  /** The source gave items new keys (UIDVALIDITY): their bindings move along. One to one; a key that is bound stays. */
   rekey(folder: FolderId, moved: readonly { from: ItemKey; to: ItemKey }[]): Promise<void>;
   /** Flags that were written at the destination later on: what the next delta compares with. */
   reflag(folder: FolderId, changes: readonly { key: ItemKey; flags: readonly string[] }[]): Promise<void>;

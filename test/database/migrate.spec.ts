@@ -1,7 +1,9 @@
 import pg from 'pg';
-import { createDataSource } from '../../src/database/data-source.js';
+import { createDataSource, MIGRATIONS } from '../../src/database/data-source.js';
 import { migrateDatabase, pendingMigrations, undoLastMigration } from '../../src/database/migrate.js';
 import { emptyDatabase, type TestDatabase } from '../servers/database.js';
+
+const NAMES = MIGRATIONS.map((migration) => migration.name);
 
 describe('the SQL migrations', () => {
   let database: TestDatabase;
@@ -33,7 +35,7 @@ describe('the SQL migrations', () => {
 
   it('are applied once by six processes that boot at the same time', async () => {
     const applied = await Promise.all(Array.from({ length: 6 }, () => withSource(migrateDatabase)));
-    expect(applied.flat()).toEqual(['Init1764000000000']);
+    expect(applied.flat()).toEqual(NAMES);
     expect(await tables()).toContain('mailferry.bindings_15');
   });
 
@@ -53,9 +55,9 @@ describe('the SQL migrations', () => {
   it('can be taken back and applied again', async () => {
     await withSource(migrateDatabase);
     const before = await tables();
-    await withSource(undoLastMigration);
+    for (const _ of NAMES) await withSource(undoLastMigration);
     expect(await tables()).toEqual(['mailferry.migrations']);
-    expect(await withSource(pendingMigrations)).toEqual(['Init1764000000000']);
+    expect(await withSource(pendingMigrations)).toEqual(NAMES);
     await withSource(migrateDatabase);
     expect(await tables()).toEqual(before);
   });

@@ -320,6 +320,7 @@ class MemorySession implements LedgerSession {
 
   async intend(folder: DestinationFolderId, at: Mark, items: readonly IntentItem[]): Promise<IntentId> {
     this.lease.check();
+    if (items.length === 0) throw new Error('an intent needs items');
     let mark = BigInt(at.mark);
     for (const intent of [...this.mailbox.intents.values()]) {
       if (intent.link !== this.link || !items.some((item) => intent.items.has(placeName(item)))) continue;
