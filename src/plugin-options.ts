@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { isRange } from './mailbox/address.js';
 import type { HostPanel } from './panel/host-panel.js';
 import type { EgressPolicy, Limits, ResolvedOptions, WorkerOptions } from './panel/options.js';
 
@@ -37,6 +38,9 @@ export function resolveOptions(options: PluginOptions): ResolvedOptions {
   const basePath = options.basePath ?? '/migrate';
   if (basePath !== '' && !/^(\/[A-Za-z0-9._~-]+)+$/.test(basePath))
     throw new Error(`basePath must be '' or start with '/' and not end with one: ${JSON.stringify(basePath)}`);
+  const wrongRange = options.egress?.allowedRanges?.find((range) => !isRange(range));
+  if (wrongRange !== undefined)
+    throw new Error(`egress.allowedRanges must hold ranges like '10.0.0.0/8', not ${JSON.stringify(wrongRange)}`);
   return {
     databaseUrl: options.databaseUrl,
     databasePool: options.databasePool ?? 10,
