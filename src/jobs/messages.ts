@@ -66,6 +66,33 @@ export const MESSAGES: Readonly<Record<string, Words>> = {
     action: 'Nothing needs to be done: it goes on by itself.',
   },
 
+  THROTTLED: { message: 'The old provider asks us to wait.', action: 'Nothing needs to be done: it goes on by itself.' },
+  VOLUME_EXHAUSTED: {
+    message: 'The old provider gives no more data for some hours.',
+    action: 'Nothing needs to be done: it goes on by itself.',
+  },
+  TOO_MANY_CONNECTIONS: {
+    message: 'The server takes no more connections for this mailbox.',
+    action: 'Close other mail programs if you can. It goes on by itself.',
+  },
+  MAILBOX_BUSY: { message: 'The mailbox is in use at the moment.', action: 'It goes on by itself.' },
+  SERVER_BUSY: { message: 'The server cannot do it at the moment.', action: 'It goes on by itself.' },
+  SERVER_REFUSED: { message: 'The server refused what was asked of it.', action: ASK_PROVIDER },
+  ACCOUNT_UNAVAILABLE: {
+    message: 'The server knows the user and cannot open the mailbox.',
+    action: 'Ask your old provider whether the mailbox still exists.',
+  },
+  NOT_PERMITTED: { message: 'The server does not let us read or write there.', action: ASK_PROVIDER },
+  FOLDER_GONE: { message: 'A folder was removed while it was copied.', action: 'Run the migration again.' },
+  NO_FOLDERS: { message: 'The old account shows no folders.', action: 'Check that this is the right account.' },
+  LISTING_EMPTY: { message: 'The old account shows no folders.', action: 'Check that this is the right account.' },
+  IDS_NOT_LASTING: {
+    message: 'The old server numbers its messages anew each time, so they cannot be followed.',
+    action: ASK_PROVIDER,
+  },
+  STAGING_FULL: { message: 'There is no room for large messages on our side at the moment.', action: 'It goes on by itself.' },
+  STAGING_FAILED: { message: 'A message could not be kept on our side.', action: 'It goes on by itself.' },
+
   QUOTA_EXCEEDED: {
     message: 'The new mailbox is full.',
     action: 'Delete something in the new mailbox or have its limit raised, then resume.',

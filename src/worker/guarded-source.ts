@@ -4,7 +4,6 @@ import { reasonFor } from '../jobs/messages.js';
 import type { SourceFolder } from '../mailbox/folder.js';
 import type { ItemDescription, ItemRef, ReadOutcome, ScanPage, Staging, SyncState } from '../mailbox/item.js';
 import { TransferError } from '../mailbox/transfer-error.js';
-import { classifyAuthError } from '../providers/auth-error.js';
 import type { Source, SourceAccount, SourceFacts } from '../sources/source.js';
 
 /** A source that signs in only while its account is not locked, and counts wrong passwords. */
@@ -38,33 +37,9 @@ export class GuardedSource implements Source {
       await this.onConnected();
       return facts;
     } catch (error) {
-      if (!isRefusedSignIn(error)) {
-        await this.attempts.release(reservation);
-        throw error;
-      }
-      throw this.explained(error as TransferError);
+      if (!isRefusedSignIn(error)) await this.attempts.release(reservation);
+      throw error;
     }
-  }
-
-  /** What this provider most likely means by its refusal. */
-  private explained(error: TransferError): TransferError {
-    if (error.code !== 'AUTH_FAILED') return error;
-    const { provider, host } = this.settings;
-    const code = classifyAuthError({
-      host,
-      text: error.serverText ?? '',
-      ...(provider === undefined ? {} : { provider }),
-    });
-    if (code === error.code) return error;
-    const { side, scope, retry, serverText } = error;
-    return new TransferError(reasonFor(code).message, {
-      side,
-      scope,
-      retry,
-      code,
-      cause: error,
-      ...(serverText === undefined ? {} : { serverText }),
-    });
   }
 
   listFolders(signal: AbortSignal): Promise<SourceFolder[]> {

@@ -1,0 +1,52 @@
+/** What arrived in another form, in plain words by the engine's code. `detail` is shown beside it. */
+export const CHANGES: Readonly<Record<string, string>> = {
+  BODY_CHANGED: 'The new server changed the content of these messages while it stored them.',
+  BODY_DIFFERS: 'The content of these messages differs between the old and the new server.',
+  SIZE_CHANGED: 'The new server stores these messages in another size.',
+  DATE_CHANGED: 'The new server shows another date of arrival.',
+  DATES_NOT_KEPT: 'The new server gives every message the date of the migration.',
+  FLAGS_CHANGED: 'The new server did not take all marks of these messages.',
+  KEYWORDS_CHANGED: 'The new server changed the labels of these messages.',
+  KEYWORDS_DROPPED: 'The new server does not take these labels.',
+  REPAIRED_LINE_ENDS: 'Line ends were wrong and were repaired.',
+  REPAIRED_NUL: 'Forbidden zero bytes were replaced.',
+  REPAIRED_EIGHT_BIT_HEADER: 'Characters in the header that no server takes were encoded.',
+  REPAIRED_MBOX_LINE: 'A stray first line was taken away.',
+  REPAIRED_HEADER: 'The header was malformed and was repaired.',
+  REPAIRED: 'The message was malformed and was repaired.',
+  FOLDER_RENAMED: 'The folder has another name or place in the new mailbox',
+  FOLDER_FAILED: 'The folder could not be copied to its end; run the migration again to go on.',
+  FOLDER_NAME: 'A folder was left out because its name cannot be asked for.',
+  SHARED_FOLDER: 'A folder was left out because it belongs to somebody else or to all.',
+  NOT_PERMITTED: 'A folder was left out because the old server does not let us read it.',
+  LISTING_PARTIAL: 'The old provider does not show everything in this folder.',
+  COUNTS_DIFFER: 'The old mailbox changed while it was copied; run the migration again to see what is new.',
+  SURPLUS_COPY: 'The new mailbox may hold a copy too many; nothing was deleted.',
+  STORED_AGAIN: 'A message was lost by the new server and was stored again.',
+  SET_ASIDE: 'What was there before is now in the recovery folder.',
+  REPLACE_REFUSED: 'Nothing in the new mailbox was replaced.',
+};
+
+/** What did not arrive, where the engine gave no sentence of its own. */
+export const REFUSALS: Readonly<Record<string, string>> = {
+  MESSAGE_TOO_LARGE: 'It is larger than the new mail server accepts.',
+  TOO_LARGE: 'It is larger than the limit you chose.',
+  FILTERED_DATE: 'It is older than the date you chose.',
+  FILTERED_FOLDER: 'You left its folder out.',
+  QUOTA_EXCEEDED: 'The new mailbox was full.',
+  VANISHED: 'It was removed at the old provider while the migration ran.',
+  NOT_GIVEN: 'The old server did not give it out.',
+  LOST_AT_DESTINATION: 'The new server took it and lost it.',
+  SERVER_REFUSED: 'The new server refused it.',
+};
+
+/** Never empty: a code nobody wrote words for is shown as it is. */
+export function wordsForChange(code: string, detail: string): string {
+  const words = Object.hasOwn(CHANGES, code) ? CHANGES[code]! : `Changed on the way (${code}).`;
+  return detail === '' ? words : `${words.replace(/\.$/, '')}: ${detail}`;
+}
+
+export function wordsForRefusal(code: string, message: string): string {
+  if (message !== '') return message;
+  return Object.hasOwn(REFUSALS, code) ? REFUSALS[code]! : `It did not arrive (${code}).`;
+}

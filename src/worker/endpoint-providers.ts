@@ -1,0 +1,116 @@
+import type { Provider } from '@nestjs/common';
+import { getDataSourceToken } from '@nestjs/typeorm';
+import type { DataSource } from 'typeorm';
+import type { SourceSecret } from '../jobs/contract.js';
+import type { SourceSettings } from '../jobs/job.js';
+import { reasonFor } from '../jobs/messages.js';
+import { ensureLink } from '../ledger/links.js';
+import { PostgresLedger } from '../ledger/postgres-ledger.js';
+import { TransferError } from '../mailbox/transfer-error.js';
+import { PLUGIN_OPTIONS, type ResolvedOptions } from '../panel/options.js';
+import type { ConnectPolicy } from '../protocols/connect.js';
+import { discover } from '../protocols/discovery/discover.js';
+import { classifyAuthError } from '../providers/auth-error.js';
+import { matchProvider, providerFor, providerOfHost, serverFor } from '../providers/registry.js';
+import { createSource, isSourceKind } from '../sources/source-registry.js';
+import type { Source } from '../sources/source.js';
+import { Budget } from '../transfer/budget.js';
+import { runTransfer } from '../transfer/run-transfer.js';
+import { BodyStaging } from '../transfer/staging.js';
+import { openHostedMailbox } from './destination-builder.js';
+import { ENDPOINTS, type Endpoints, LEDGER, type Links, LINKS, RUN_TRANSFER, STAGING } from './endpoints.js';
+
+/** For resolving, dialling and TLS together (ms). */
+const CONNECT_MS = 20_000;
+/** Discovery asks several servers, one after the other where it must (ms). */
+const DISCOVERY_MS = 15_000;
+
+export const ENDPOINT_PROVIDERS: Provider[] = [
+  {
+    provide: ENDPOINTS,
+    inject: [PLUGIN_OPTIONS],
+    useFactory: (options: ResolvedOptions): Endpoints => realEndpoints(options),
+  },
+  {
+    provide: LINKS,
+    inject: [getDataSourceToken('mailferry')],
+    useFactory: (db: DataSource): Links => ({
+      ensure: ({ tenantId: tenant, address }, { kind: sourceKind, stableId: accountHash }) =>
+        ensureLink(db, { tenant, address, sourceKind, accountHash }),
+    }),
+  },
+  {
+    provide: LEDGER,
+    inject: [getDataSourceToken('mailferry'), PLUGIN_OPTIONS],
+    useFactory: (db: DataSource, { worker }: ResolvedOptions) => new PostgresLedger(db, worker.lease),
+  },
+  {
+    provide: STAGING,
+    inject: [PLUGIN_OPTIONS],
+    useFactory: ({ worker }: ResolvedOptions) =>
+      new BodyStaging({
+        dir: worker.dataDir,
+        memory: new Budget(worker.memoryBudget),
+        disk: new Budget(worker.diskBudget),
+      }),
+  },
+  { provide: RUN_TRANSFER, useValue: runTransfer },
+];
+
+function realEndpoints(options: ResolvedOptions): Endpoints {
+  const policy: ConnectPolicy = { ...options.egress, deadlineMs: CONNECT_MS };
+  return {
+    source: (settings, secret) => realSource(settings, secret, policy, options),
+    destination: (grant) => openHostedMailbox(grant),
+    discover: async (address, signal) => {
+      const { domain, mx, found } = await discover(address, { ...policy, deadlineMs: DISCOVERY_MS }, signal);
+      const provider = matchProvider({ domain, mx });
+      if (found !== null) {
+        const { by, ...settings } = found;
+        return { found: true, by, ...settings, ...(provider === null ? {} : { provider: provider.id }) };
+      }
+      const server = provider === null ? null : serverFor(provider, { domain, mx });
+      if (provider === null) return { found: false };
+      if (server === null) return { found: false, provider: provider.id };
+      const { host, port, security } = server;
+      return { found: true, by: 'provider', provider: provider.id, host, port, security, username: address };
+    },
+  };
+}
+
+function realSource(
+  settings: SourceSettings,
+  { password, token }: SourceSecret,
+  policy: ConnectPolicy,
+  { worker }: ResolvedOptions,
+): Source {
+  const { type, host, port, security, username, caFingerprint, provider } = settings;
+  if (!isSourceKind(type))
+    throw new TransferError(reasonFor('SOURCE_UNSUPPORTED').message, {
+      side: 'source',
+      scope: 'job',
+      retry: 'never',
+      code: 'SOURCE_UNSUPPORTED',
+    });
+  const known = providerOfHost(host) ?? (provider === undefined ? null : providerFor(provider));
+  return createSource(type, {
+    target: { host, port, security, ...(caFingerprint === undefined ? {} : { caFingerprint }) },
+    login: async () =>
+      token === undefined
+        ? { kind: 'password', user: username, password: password ?? '' }
+        : { kind: 'token', user: username, token },
+    policy,
+    owner: username,
+    maxConnections: Math.min(known?.limits.maxConnections ?? worker.connections, worker.connections),
+    ...(known?.limits.maxMessageBytes === undefined ? {} : { maxMessageBytes: known.limits.maxMessageBytes }),
+    classifySignIn: ({ responseCode, text }) => {
+      const code = classifyAuthError({
+        host,
+        text,
+        ...(provider === undefined ? {} : { provider }),
+        ...(responseCode === null ? {} : { code: responseCode }),
+      });
+      return { code, message: reasonFor(code).message, retry: 'user' };
+    },
+  });
+}

@@ -1,0 +1,27 @@
+import type { Provider } from '@nestjs/common';
+import { ConnectionTester } from './connection-tester.js';
+import { DestinationAccess } from './destination-access.js';
+import { ENDPOINT_PROVIDERS } from './endpoint-providers.js';
+import { Pruner } from './pruner.js';
+import { RunJob } from './run-job.js';
+import { SameMailbox } from './same-mailbox.js';
+import { SecretOpener } from './secret-opener.js';
+import { Sweeper } from './sweeper.js';
+import { TestRecord } from './test-record.js';
+import { WorkerService } from './worker.service.js';
+
+/** The worker without what it dials and writes with: tests bring their own. */
+export const WORKER_SERVICES: Provider[] = [
+  SecretOpener,
+  DestinationAccess,
+  SameMailbox,
+  TestRecord,
+  RunJob,
+  ConnectionTester,
+  Sweeper,
+  Pruner,
+  WorkerService,
+];
+
+/** For MigrationWorkerModule, beside JOBS_PROVIDERS. */
+export const WORKER_PROVIDERS: Provider[] = [...WORKER_SERVICES, ...ENDPOINT_PROVIDERS];
