@@ -37,7 +37,9 @@
   const one = (object, path) => path.split('.').reduce((value, key) => (value == null ? value : value[key]), object);
   // 'progress.copied+progress.failed' is the sum of both.
   const at = (object, paths) =>
-    paths.includes('+') ? paths.split('+').reduce((sum, path) => sum + (one(object, path) || 0), 0) : one(object, paths);
+    paths.includes('+')
+      ? paths.split('+').reduce((sum, path) => sum + (one(object, path) || 0), 0)
+      : one(object, paths);
   const put = (element, text) => {
     if (element.textContent !== text) element.textContent = text;
   };
