@@ -4,6 +4,9 @@ import type { ImapConnection } from './connection.js';
 /** An idle connection older than this is closed by us: servers drop theirs, some after a minute or two (ms). */
 const MAX_IDLE_MS = 90_000;
 
+/** One idle for longer is asked whether it still lives: a command that stores must not be the one to find out (ms). */
+const TRUSTED_IDLE_MS = 10_000;
+
 export interface PooledConnection {
   readonly connection: ImapConnection;
   /** Gives it back; closed if it is broken or a command is still under way. */
@@ -35,7 +38,12 @@ export class ImapPool {
       const at = this.idle.findLastIndex((connection) => connection.selected?.raw === prefer);
       const [found] = this.idle.splice(at < 0 ? this.idle.length - 1 : at, 1);
       const connection = found ?? (this.all.size + this.opening < this.max ? await this.add(signal) : null);
-      if (connection !== null) return this.lend(connection, signal);
+      if (connection !== null && (found === undefined || (await alive(connection))))
+        return this.lend(connection, signal);
+      if (connection !== null) {
+        this.forget(connection);
+        continue;
+      }
       await this.freed(signal);
     }
   }
@@ -128,5 +136,15 @@ export class ImapPool {
     for (const connection of this.all) connection.destroy();
     this.all.clear();
     for (const wake of [...this.waiting]) wake();
+  }
+}
+
+async function alive(connection: ImapConnection): Promise<boolean> {
+  if (performance.now() - connection.idleSince < TRUSTED_IDLE_MS) return !connection.closed;
+  try {
+    await connection.command('NOOP', { quietMs: TRUSTED_IDLE_MS });
+    return true;
+  } catch {
+    return false;
   }
 }

@@ -3,7 +3,7 @@ import { type BodyReceiver, fetchBodies } from '../../protocols/imap/commands/fe
 import { isRefusal } from '../../protocols/imap/failure.js';
 import { headerText } from '../../protocols/imap/header-text.js';
 import { itemRef, parseKey } from './keys.js';
-import type { ImapSession } from './session.js';
+import type { ImapSession } from '../../protocols/imap/session.js';
 
 /** Header bytes kept of one message. */
 const MAX_HEADER = 16 * 1024;

@@ -14,7 +14,7 @@ import { rawName } from './folder-ids.js';
 import { findFolders, type FolderRules, type FoundFolder } from './list-folders.js';
 import { readBodies } from './read.js';
 import { scanFolder } from './scan.js';
-import { ImapSession } from './session.js';
+import { ImapSession } from '../../protocols/imap/session.js';
 
 /** Connections at once, unless the provider's limit is lower. */
 const DEFAULT_CONNECTIONS = 4;

@@ -12,7 +12,7 @@ import { throttled } from '../../protocols/imap/transfer-errors.js';
 import { asList, asString, strings } from '../../protocols/imap/values.js';
 import { itemRef, parseKey } from './keys.js';
 import { OutcomeChannel } from './outcome-channel.js';
-import type { ImapSession } from './session.js';
+import type { ImapSession } from '../../protocols/imap/session.js';
 
 /** Fresh connections a single message gets before it is called unreadable. */
 const TRIES = 3;

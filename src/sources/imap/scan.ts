@@ -6,7 +6,8 @@ import type { MailboxStatus } from '../../protocols/imap/commands/status.js';
 import { fetchWindow, inPages, type UidWindow, uidWindows } from '../../protocols/imap/mailbox-windows.js';
 import { MAX_SCAN_PAGE } from '../source.js';
 import { itemRef } from './keys.js';
-import { type ImapSession, lastingUidValidity } from './session.js';
+import type { ImapSession } from '../../protocols/imap/session.js';
+import { TransferError } from '../../mailbox/transfer-error.js';
 
 /**
  * Where a scan stopped. `uidnext`: everything below it was listed. `highestmodseq`: flags are known up to there; it is the
@@ -123,4 +124,16 @@ function parseState(since: SyncState | null): State | null {
   if (typeof uidvalidity !== 'number' || typeof uidnext !== 'number') return null;
   const modseq = typeof highestmodseq === 'string' && /^\d{1,19}$/.test(highestmodseq) ? highestmodseq : null;
   return { uidvalidity, uidnext, highestmodseq: modseq, partial: partial === true };
+}
+
+/** @throws TransferError for a folder whose ids do not last. */
+function lastingUidValidity(state: MailboxState, folder: SourceFolder): number {
+  if (state.uidValidity !== null) return state.uidValidity;
+  throw new TransferError(`The old server keeps no lasting numbers in this folder.`, {
+    side: 'source',
+    scope: 'folder',
+    retry: 'never',
+    code: 'IDS_NOT_LASTING',
+    serverText: folder.path.join('/'),
+  });
 }

@@ -1,13 +1,12 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { SourceFolder } from '../../mailbox/folder.js';
 import { TransferError } from '../../mailbox/transfer-error.js';
-import { noop } from '../../protocols/imap/commands/noop.js';
-import { type MailboxState, select } from '../../protocols/imap/commands/select.js';
-import { status } from '../../protocols/imap/commands/status.js';
-import type { ImapConnection } from '../../protocols/imap/connection.js';
-import { ImapFailure } from '../../protocols/imap/failure.js';
-import type { ImapPool } from '../../protocols/imap/pool.js';
-import { type ErrorContext, toTransferError } from '../../protocols/imap/transfer-errors.js';
+import { noop } from './commands/noop.js';
+import { type MailboxState, select } from './commands/select.js';
+import { status } from './commands/status.js';
+import type { ImapConnection } from './connection.js';
+import { ImapFailure } from './failure.js';
+import type { ImapPool } from './pool.js';
+import { type ErrorContext, toTransferError } from './transfer-errors.js';
 
 /** Connections that one piece of work may use up before the engine hears of it. */
 const TRIES = 3;
@@ -15,7 +14,7 @@ const PAUSE_MS = 250;
 /** A batch right after another needs no round trip for news (ms). */
 const PAUSE_SEEN_MS = 20;
 
-/** What the parts of the source share: the connections, and how errors are told. */
+/** The connections of one account, with what is the same for all work on them: trying again, and how errors are told. */
 export class ImapSession {
   private readonly states = new WeakMap<ImapConnection, MailboxState>();
 
@@ -47,9 +46,9 @@ export class ImapSession {
     }
   }
 
-  /** EXAMINE, always anew. */
-  async open(connection: ImapConnection, raw: string): Promise<MailboxState> {
-    let state = await select(connection, raw, true);
+  /** EXAMINE (or SELECT), always anew. */
+  async open(connection: ImapConnection, raw: string, readOnly = true): Promise<MailboxState> {
+    let state = await select(connection, raw, readOnly);
     if (state.uidValidity === null) {
       // Courier forgets it under EXAMINE, and tells it all the same when asked.
       const told = await status(connection, raw);
@@ -60,30 +59,20 @@ export class ImapSession {
   }
 
   /** The folder as this connection knows it, opened if it is not. @throws TransferError EPOCH_CHANGED */
-  async at(connection: ImapConnection, raw: string, uidValidity: number): Promise<MailboxState> {
-    const known = connection.selected?.raw === raw ? this.states.get(connection) : undefined;
+  async at(connection: ImapConnection, raw: string, uidValidity: number, readOnly = true): Promise<MailboxState> {
+    const { selected } = connection;
+    const fits = selected?.raw === raw && (readOnly || !selected.readOnly);
+    const known = fits ? this.states.get(connection) : undefined;
     // After a pause the server is asked what happened meanwhile: the view it shows is of the last command (pitfall 16).
     if (known !== undefined && performance.now() - connection.idleSince > PAUSE_SEEN_MS) await noop(connection);
-    const state = known ?? (await this.open(connection, raw));
+    const state = known ?? (await this.open(connection, raw, readOnly));
     if (state.uidValidity === uidValidity) return state;
     connection.selected = null;
-    throw new TransferError('The old server has numbered the folder anew.', {
-      side: 'source',
+    throw new TransferError('The server has numbered the folder anew.', {
+      side: this.context.side,
       scope: 'folder',
       retry: 'later',
       code: 'EPOCH_CHANGED',
     });
   }
-}
-
-/** @throws TransferError for a folder whose ids do not last. */
-export function lastingUidValidity(state: MailboxState, folder: SourceFolder): number {
-  if (state.uidValidity !== null) return state.uidValidity;
-  throw new TransferError(`The old server keeps no lasting numbers in this folder.`, {
-    side: 'source',
-    scope: 'folder',
-    retry: 'never',
-    code: 'IDS_NOT_LASTING',
-    serverText: folder.path.join('/'),
-  });
 }

@@ -1,0 +1,53 @@
+import { TransferError } from '../../mailbox/transfer-error.js';
+import type { ImapFailure } from '../../protocols/imap/failure.js';
+import { throttled } from '../../protocols/imap/transfer-errors.js';
+
+const FULL = /quota|mailbox is full|out of disk space|not enough (disk )?space|no space left/i;
+const TOO_LARGE = /too (big|large)|maximum (message )?size|size of appendable message|exceeds .*(size|limit)/i;
+const KEYWORDS = /keyword|too many (user )?flags|invalid flag|flag name/i;
+const UNWELCOME = /virus|malware|infected|spam/i;
+
+/**
+ * A tagged NO to APPEND: nothing was stored. Codes the engine acts on: KEYWORDS_REFUSED and SERVER_REFUSED may be
+ * repaired, QUOTA_EXCEEDED stops the job until somebody makes room, DESTINATION_MISSING the folder.
+ */
+export function appendRefusal(failure: ImapFailure, isInbox: boolean): TransferError {
+  const { responseCode, serverText: text } = failure;
+  const make = (
+    code: string,
+    message: string,
+    scope: TransferError['scope'] = 'item',
+    retry: TransferError['retry'] = 'never',
+  ): TransferError =>
+    new TransferError(message, { side: 'destination', scope, retry, code, serverText: text, cause: failure });
+
+  if (responseCode === 'OVERQUOTA' || FULL.test(text)) {
+    return make('QUOTA_EXCEEDED', 'The new mailbox is full.', 'account', 'user');
+  }
+  if (responseCode === 'TOOBIG' || responseCode === 'LIMIT' || TOO_LARGE.test(text)) {
+    return make('MESSAGE_TOO_LARGE', 'The message is larger than the new mail server takes.');
+  }
+  if (responseCode === 'TRYCREATE' || responseCode === 'NONEXISTENT') {
+    if (isInbox) return missingMailbox(text, failure);
+    return make('DESTINATION_MISSING', 'The folder in the new mailbox is gone.', 'folder', 'later');
+  }
+  if (responseCode === 'NOPERM') {
+    return make('NOT_PERMITTED', 'The new mail server does not let us write into this folder.', 'folder', 'user');
+  }
+  const wait = throttled(failure, { side: 'destination' });
+  if (wait !== null) return wait;
+  if (KEYWORDS.test(text)) return make('KEYWORDS_REFUSED', 'The new mail server does not take the keywords.');
+  if (UNWELCOME.test(text)) return make('CONTENT_REFUSED', 'The new mail server does not want this message.');
+  return make('SERVER_REFUSED', 'The new mail server refused the message.');
+}
+
+export function missingMailbox(serverText = '', cause?: unknown): TransferError {
+  return new TransferError('The new mailbox does not exist, or we may not open it.', {
+    side: 'destination',
+    scope: 'job',
+    retry: 'user',
+    code: 'DESTINATION_MISSING',
+    serverText,
+    cause,
+  });
+}

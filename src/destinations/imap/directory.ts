@@ -1,0 +1,52 @@
+import type { FolderRole } from '../../mailbox/folder.js';
+import { list } from '../../protocols/imap/commands/list.js';
+import { namespaces } from '../../protocols/imap/commands/namespace.js';
+import { unselect } from '../../protocols/imap/commands/unselect.js';
+import type { ImapConnection } from '../../protocols/imap/connection.js';
+import { assignRoles } from '../../protocols/imap/folder-roles.js';
+import { decodeMailboxName } from '../../protocols/imap/modified-utf7.js';
+import { type NameRules, pathKey } from './names.js';
+
+export interface KnownFolder {
+  readonly raw: string;
+  readonly path: readonly string[];
+  readonly attributes: ReadonlySet<string>;
+  readonly selectable: boolean;
+}
+
+/** The folders of the new mailbox that belong to its owner. */
+export interface Directory {
+  readonly rules: NameRules;
+  readonly folders: readonly KnownFolder[];
+  readonly byKey: ReadonlyMap<string, KnownFolder>;
+  readonly byRole: ReadonlyMap<FolderRole, KnownFolder>;
+}
+
+export async function readDirectory(connection: ImapConnection): Promise<Directory> {
+  await unselect(connection);
+  const spaces = await namespaces(connection);
+  const { prefix } = spaces.personal;
+  const folders: KnownFolder[] = [];
+  let delimiter = spaces.personal.delimiter;
+  for (const mailbox of await list(connection)) {
+    delimiter ??= mailbox.delimiter;
+    const { raw, attributes } = mailbox;
+    const isInbox = raw.toUpperCase() === 'INBOX';
+    const others = spaces.others.some((space) => space.prefix !== '' && raw.startsWith(space.prefix));
+    if (attributes.has('\\nonexistent') || (others && !isInbox)) continue;
+    const inside = prefix !== '' && raw.toUpperCase().startsWith(prefix.toUpperCase());
+    const rest = isInbox ? 'INBOX' : inside ? raw.slice(prefix.length) : raw;
+    const path = (delimiter === null ? [rest] : rest.split(delimiter)).filter((level) => level !== '');
+    if (path.length === 0) continue;
+    const decoded = path.map(decodeMailboxName);
+    folders.push({
+      raw: isInbox ? 'INBOX' : raw,
+      path: decoded,
+      attributes,
+      selectable: !attributes.has('\\noselect'),
+    });
+  }
+  const byRole = new Map([...assignRoles(folders)].map(([folder, role]) => [role, folder]));
+  const byKey = new Map(folders.map((folder) => [pathKey(folder.path), folder]));
+  return { rules: { prefix, delimiter }, folders, byKey, byRole };
+}

@@ -1,0 +1,344 @@
+import type { DestinationFolder, FolderPlan, SourceFolder } from '../../mailbox/folder.js';
+import type { StagedItem } from '../../mailbox/item.js';
+import { TransferError } from '../../mailbox/transfer-error.js';
+import type { ConnectPolicy } from '../../protocols/connect.js';
+import { quota } from '../../protocols/imap/commands/quota.js';
+import type { MailboxState } from '../../protocols/imap/commands/select.js';
+import { storeFlags } from '../../protocols/imap/commands/store-flags.js';
+import type { ImapConnection } from '../../protocols/imap/connection.js';
+import { isRefusal } from '../../protocols/imap/failure.js';
+import { fetchWindow, inPages, uidWindows } from '../../protocols/imap/mailbox-windows.js';
+import { type ImapLogin, openImap } from '../../protocols/imap/open.js';
+import { ImapPool } from '../../protocols/imap/pool.js';
+import { isUid, toSequenceSets } from '../../protocols/imap/sequence-set.js';
+import { ImapSession } from '../../protocols/imap/session.js';
+import {
+  type AsideOutcome,
+  type Destination,
+  type DestinationFacts,
+  type DestinationId,
+  type DestinationMark,
+  type Fingerprint,
+  type FlagChange,
+  type FoundItem,
+  MAX_LIST_WINDOW,
+  type PlacedItem,
+  type Placement,
+  type StoreOutcome,
+} from '../destination.js';
+import type { ResolvedGrant } from '../grant.js';
+import { missingMailbox } from './append-errors.js';
+import { type Directory, readDirectory } from './directory.js';
+import { ensureFolders } from './ensure.js';
+import { fingerprintUids } from './fingerprint.js';
+import { planFolders } from './plan.js';
+import { fitPath } from './names.js';
+import { fitFlags } from './flags.js';
+import { setAside } from './set-aside.js';
+import { storeItems } from './store.js';
+
+const DEFAULT_CONNECTIONS = 4;
+/** Bodies fingerprinted between two yields. */
+const FINGERPRINTS_AT_ONCE = 200;
+
+export interface ImapDestinationOptions {
+  /** Asked again for every connection. @throws TransferError, e.g. CREDENTIALS_REQUIRED */
+  readonly grant: () => Promise<ResolvedGrant>;
+  /** The hoster's own server: usually private addresses are allowed. */
+  readonly policy: ConnectPolicy;
+  readonly maxConnections?: number;
+  readonly openDeadlineMs?: number;
+}
+
+/** The hoster's mailbox over IMAP. */
+export class ImapDestination implements Destination {
+  private readonly session: ImapSession;
+  private directory: Directory | null = null;
+  private maxBytes: number | null = null;
+  private readonly marks = new Map<string, { epoch: string; next: number }>();
+  private readonly suspects = new Set<string>();
+  private readonly flagRules = new Map<string, { epoch: string; permanent: readonly string[] | null }>();
+
+  constructor(private readonly options: ImapDestinationOptions) {
+    const pool = new ImapPool(
+      (signal) => this.open(signal),
+      Math.max(1, options.maxConnections ?? DEFAULT_CONNECTIONS),
+    );
+    this.session = new ImapSession(pool, { side: 'destination' });
+  }
+
+  private async open(signal: AbortSignal): Promise<ImapConnection> {
+    const { policy, openDeadlineMs: deadlineMs } = this.options;
+    try {
+      const grant = await this.options.grant();
+      return await openImap(grant.endpoint, loginOf(grant), { policy, deadlineMs }, signal);
+    } catch (error) {
+      throw signal.aborted ? signal.reason : this.session.toError(error);
+    }
+  }
+
+  async connect(signal: AbortSignal): Promise<DestinationFacts> {
+    return this.session.repeatable(signal, undefined, async (connection) => {
+      this.directory = await readDirectory(connection);
+      // An administrator who acts as somebody unknown is let in and sees nothing (Cyrus), or an INBOX that is none.
+      if (!this.directory.folders.some((folder) => folder.raw === 'INBOX' && folder.selectable)) throw missingMailbox();
+      try {
+        await this.session.open(connection, 'INBOX');
+      } catch (error) {
+        if (isRefusal(error)) throw missingMailbox(error.serverText, error);
+        throw error;
+      }
+      this.maxBytes = appendLimit(connection);
+      return {
+        takes: ['mail'],
+        maxBytes: this.maxBytes,
+        quota: connection.has('QUOTA') ? await this.quotaOf(connection) : null,
+        atomicBatch: connection.has('MULTIAPPEND'),
+        tellsIds: connection.has('UIDPLUS'),
+      };
+    });
+  }
+
+  private async quotaOf(connection: ImapConnection): Promise<DestinationFacts['quota']> {
+    try {
+      return await quota(connection, 'INBOX');
+    } catch (error) {
+      if (isRefusal(error)) return null;
+      throw error;
+    }
+  }
+
+  async planFolders(wanted: readonly SourceFolder[]): Promise<FolderPlan> {
+    return planFolders(wanted, this.known());
+  }
+
+  async ensureFolders(plan: FolderPlan, signal: AbortSignal): Promise<DestinationFolder[]> {
+    return this.session.repeatable(signal, undefined, async (connection) => {
+      const before = this.known();
+      // What was there before we came is decided by the listing of connect(), also when this is tried again.
+      const folders = await ensureFolders(connection, plan, before);
+      this.directory = await readDirectory(connection);
+      return folders;
+    });
+  }
+
+  async mark(folder: DestinationFolder, signal: AbortSignal): Promise<DestinationMark> {
+    return this.session.repeatable(signal, folder.name, async (connection) => {
+      const state = await this.session.open(connection, folder.name);
+      const next = state.uidNext ?? 1;
+      this.remember(folder.name, String(state.uidValidity), next);
+      return { epoch: String(state.uidValidity), mark: String(next) };
+    });
+  }
+
+  async place(folder: DestinationFolder, items: readonly StagedItem[]): Promise<Placement[]> {
+    const known = this.marks.get(folder.name);
+    const mark = known?.epoch === folder.epoch ? String(known.next) : '1';
+    return items.map(() => ({ is: 'append', epoch: folder.epoch, mark }));
+  }
+
+  async *store(
+    folder: DestinationFolder,
+    items: readonly PlacedItem[],
+    mayCommit: () => boolean,
+    signal: AbortSignal,
+  ): AsyncGenerator<StoreOutcome> {
+    signal.throwIfAborted();
+    const permanentFlags = await this.permanentFlags(folder, signal);
+    const { connection, release } = await this.session.pool.take(signal);
+    const { maxBytes, suspects } = this;
+    try {
+      const context = { folder, permanentFlags, maxBytes, mayCommit, signal, suspects };
+      for await (const outcome of storeItems(connection, items, context)) {
+        if (outcome.is === 'stored') {
+          suspects.delete(outcome.key);
+          if (outcome.id !== null) this.remember(folder.name, outcome.id.epoch, Number(outcome.id.id) + 1);
+        }
+        yield outcome;
+      }
+    } finally {
+      release();
+    }
+  }
+
+  async *list(folder: DestinationFolder, from: DestinationMark, signal: AbortSignal): AsyncGenerator<FoundItem[]> {
+    signal.throwIfAborted();
+    const { name } = folder;
+    const epoch = epochNumber(from.epoch);
+    const windows = await this.session.repeatable(signal, name, async (connection) => {
+      const state = await this.session.open(connection, name);
+      if (state.uidValidity !== epoch) throw epochChanged();
+      return uidWindows(connection, state, Math.max(1, Number(from.mark)), MAX_LIST_WINDOW);
+    });
+    for (const window of windows) {
+      const items = await this.session.repeatable(signal, name, async (connection) => {
+        await this.session.at(connection, name, epoch);
+        return fetchWindow(connection, window);
+      });
+      const found = items.map(({ uid, size, date, flags }) => ({
+        id: { epoch: from.epoch, id: String(uid) },
+        size,
+        date,
+        flags,
+      }));
+      yield* inPages(found, MAX_LIST_WINDOW);
+    }
+  }
+
+  async *fingerprint(
+    folder: DestinationFolder,
+    ids: readonly DestinationId[],
+    depth: 'header' | 'body',
+    signal: AbortSignal,
+  ): AsyncGenerator<Fingerprint> {
+    signal.throwIfAborted();
+    for (const some of inPages(ids, FINGERPRINTS_AT_ONCE)) {
+      const { epoch } = some[0]!;
+      yield* await this.session.repeatable(signal, folder.name, async (connection) => {
+        await this.session.at(connection, folder.name, epochNumber(epoch));
+        return fingerprintUids(connection, epoch, uidsOf(some, epoch), depth);
+      });
+    }
+  }
+
+  async setFlags(folder: DestinationFolder, changes: readonly FlagChange[], signal: AbortSignal): Promise<void> {
+    const [first] = changes;
+    if (first === undefined) return;
+    const permanent = await this.permanentFlags(folder, signal);
+    // Changes that are the same go together.
+    const groups = new Map<string, { sign: '+' | '-'; flags: string[]; uids: number[] }>();
+    for (const { id, add, remove } of changes) {
+      for (const [sign, wanted] of [['+', add] as const, ['-', remove] as const]) {
+        const { flags } = fitFlags(wanted, permanent);
+        if (flags.length === 0) continue;
+        const key = `${sign}${flags.join(' ')}`;
+        const group = groups.get(key) ?? { sign, flags, uids: [] };
+        group.uids.push(...uidsOf([id], first.id.epoch));
+        groups.set(key, group);
+      }
+    }
+    await this.session.repeatable(signal, folder.name, async (connection) => {
+      await this.session.at(connection, folder.name, epochNumber(first.id.epoch), false);
+      for (const { sign, flags, uids } of groups.values()) {
+        const sets = toSequenceSets([...uids].sort((a, b) => a - b));
+        for (const set of sets) await storeFlags(connection, set, sign, flags);
+      }
+    });
+  }
+
+  async setAside(
+    folder: DestinationFolder,
+    ids: readonly DestinationId[],
+    into: readonly string[],
+    signal: AbortSignal,
+  ): Promise<AsideOutcome> {
+    const [first] = ids;
+    if (first === undefined) return { folder: into, moved: 0, missing: [] };
+    const recovery = await this.recoveryFolder(into, signal);
+    const uids = uidsOf(ids, first.epoch);
+    // Not repeated by itself: what a broken move has moved is found by looking.
+    const moved = await this.session.pool
+      .use(
+        signal,
+        async (connection) => {
+          await this.session.at(connection, folder.name, epochNumber(first.epoch), false);
+          return setAside(connection, folder, uids, recovery.name);
+        },
+        folder.name,
+      )
+      .catch((error: unknown) => {
+        throw signal.aborted ? signal.reason : this.session.toError(error);
+      });
+    const there = new Set(moved.map(String));
+    return { folder: recovery.path, moved: moved.length, missing: ids.filter(({ id }) => !there.has(id)) };
+  }
+
+  private async recoveryFolder(into: readonly string[], signal: AbortSignal): Promise<DestinationFolder> {
+    const { path } = fitPath(into, this.known().rules);
+    const source: SourceFolder = {
+      id: path.join('/') as SourceFolder['id'],
+      path,
+      kind: 'mail',
+      epoch: null,
+      keyScope: 'folder',
+      selectable: true,
+      subscribed: true,
+      complete: true,
+      items: null,
+      bytes: null,
+    };
+    const mappings = [{ source, path, exists: false }];
+    const [made] = await this.ensureFolders({ mappings, leftOut: [] }, signal);
+    return made!;
+  }
+
+  async close(): Promise<void> {
+    await this.session.pool.close();
+  }
+
+  /** PERMANENTFLAGS are told by SELECT alone: EXAMINE always says none. */
+  private async permanentFlags(folder: DestinationFolder, signal: AbortSignal): Promise<readonly string[] | null> {
+    const known = this.flagRules.get(folder.name);
+    if (known?.epoch === folder.epoch) return known.permanent;
+    const state = await this.session
+      .repeatable(signal, folder.name, (connection) => this.session.open(connection, folder.name, false))
+      .catch((error: unknown) => {
+        if (folder.name === 'INBOX' && error instanceof TransferError && error.code === 'DESTINATION_MISSING') {
+          throw missingMailbox(error.serverText, error);
+        }
+        throw error;
+      });
+    this.notice(folder, state);
+    return state.permanentFlags;
+  }
+
+  private notice(folder: DestinationFolder, state: MailboxState): void {
+    const epoch = String(state.uidValidity);
+    if (epoch !== folder.epoch) throw epochChanged();
+    this.flagRules.set(folder.name, { epoch, permanent: state.permanentFlags });
+    if (state.uidNext !== null) this.remember(folder.name, epoch, state.uidNext);
+  }
+
+  private remember(name: string, epoch: string, next: number): void {
+    const known = this.marks.get(name);
+    if (known?.epoch === epoch && known.next >= next) return;
+    this.marks.set(name, { epoch, next });
+  }
+
+  private known(): Directory {
+    if (this.directory === null) throw new Error('connect() comes first');
+    return this.directory;
+  }
+}
+
+function loginOf(grant: ResolvedGrant): ImapLogin {
+  if (grant.kind !== 'imap-authzid') return { kind: 'password', user: grant.login, password: grant.password };
+  return { kind: 'authzid', user: grant.authcid, password: grant.password, authzid: grant.authzid };
+}
+
+/** RFC 7889. */
+function appendLimit(connection: ImapConnection): number | null {
+  for (const capability of connection.capabilities) {
+    const match = /^APPENDLIMIT=(\d{1,15})$/.exec(capability);
+    if (match !== null) return Number(match[1]);
+  }
+  return null;
+}
+
+function epochNumber(epoch: string): number {
+  return Number(epoch);
+}
+
+function uidsOf(ids: readonly DestinationId[], epoch: string): number[] {
+  const uids = ids.filter((id) => id.epoch === epoch).map(({ id }) => Number(id));
+  return [...new Set(uids.filter(isUid))].sort((a, b) => a - b);
+}
+
+function epochChanged(): TransferError {
+  return new TransferError('The new mail server has numbered the folder anew.', {
+    side: 'destination',
+    scope: 'folder',
+    retry: 'now',
+    code: 'EPOCH_CHANGED',
+  });
+}
