@@ -13,6 +13,12 @@ export interface Folders {
   /** Left out by the person: their items are listed and counted as skipped. */
   readonly excluded: KnownFolder[];
   readonly all: readonly KnownFolder[];
+  /**
+   * Gives bindings of source folders with a new UIDVALIDITY their new keys. After the recovery, which binds under
+   * the old keys, and before anything is copied; only then the new UIDVALIDITY is saved, so that a crash in between
+   * does it again.
+   */
+  readonly followSources: () => Promise<void>;
 }
 
 /** Lists the source, plans, makes what is missing at the destination, and saves the map. */
@@ -23,8 +29,6 @@ export async function prepareFolders(run: Run): Promise<Folders> {
   if (listed.length === 0) throw nothingListed();
   await run.step('listed');
   const before = await run.ledger.folderMap();
-  for (const folder of listed) await rekeyIfNew(run, before, folder);
-
   const planned = keepMapping(await run.destination.planFolders(listed), before);
   run.listener.planned(planned);
   const out = (folder: SourceFolder) => isExcluded(folder.path, run.options.excludeFolders);
@@ -36,9 +40,35 @@ export async function prepareFolders(run: Run): Promise<Folders> {
     const mark = await withRetries(run, 'mark', () => run.destination.mark(folder, run.signal));
     marked.push({ folder: { ...folder, epoch: mark.epoch }, mark });
   }
-  const map = await run.ledger.saveFolders(planned, marked);
+  // A folder with a new UIDVALIDITY is saved under the old one until its items are known again: see followSources.
+  const renumbered = listed.flatMap((folder) => {
+    const known = before.folders.find((one) => one.source.id === folder.id);
+    const isNew = known && known.source.epoch !== null && known.source.epoch !== folder.epoch && folder.selectable;
+    return isNew ? [{ known, folder }] : [];
+  });
+  const old = new Map(renumbered.map(({ known, folder }) => [folder.id, known.source.epoch]));
+  const asBefore = {
+    ...planned,
+    mappings: planned.mappings.map((m) => ({
+      ...m,
+      source: { ...m.source, epoch: old.get(m.source.id) ?? m.source.epoch },
+    })),
+  };
+  const map = await run.ledger.saveFolders(asBefore, marked);
   await reportPlan(run, planned, map);
-  return { ...(await makeLanes(run, map, listed, marked, out)), all: map.folders };
+  const { lanes, excluded } = await makeLanes(run, map, listed, marked, out);
+  const followSources = async () => {
+    if (renumbered.length === 0) return;
+    for (const { known, folder } of renumbered)
+      await withRetries(run, 'recognise', () => rekeyFolder(run, known, folder));
+    await run.ledger.saveFolders(planned, marked);
+  };
+  return { lanes, excluded, followSources, all: map.folders.map((known) => withFresh(known, listed)) };
+}
+
+/** The ledger's row with what the source says of the folder today. */
+function withFresh(known: KnownFolder, listed: readonly SourceFolder[]): KnownFolder {
+  return { ...known, source: listed.find((folder) => folder.id === known.source.id) ?? known.source };
 }
 
 function nothingListed(): TransferError {
@@ -48,12 +78,6 @@ function nothingListed(): TransferError {
     retry: 'later',
     code: 'LISTING_EMPTY',
   });
-}
-
-async function rekeyIfNew(run: Run, before: FolderMap, folder: SourceFolder): Promise<void> {
-  const known = before.folders.find((one) => one.source.id === folder.id);
-  if (!known || !folder.selectable || known.source.epoch === null || known.source.epoch === folder.epoch) return;
-  await withRetries(run, 'recognise', () => rekeyFolder(run, known, folder));
 }
 
 /** A folder goes where it went the first time, whatever the plan would say today. */

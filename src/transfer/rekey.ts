@@ -9,8 +9,6 @@ import type { Run } from './run.js';
  * The source folder has another UIDVALIDITY, so every item has a new key. Bindings whose key vanished follow the
  * new key with the same content, one to one; the rest of the new keys is new mail. Every body is read: an announced
  * size or a Message-ID is no identity.
- *
- * It is done before the new UIDVALIDITY is saved, so that a crash in between does it again.
  */
 export async function rekeyFolder(run: Run, known: KnownFolder, folder: SourceFolder): Promise<void> {
   const orphans = new Map<ItemKey, Binding>();

@@ -61,6 +61,7 @@ async function move(run: Run): Promise<'complete' | 'incomplete'> {
   const { lanes } = folders;
   await inLanes(run, lanes, recoverFolder);
   await run.step('recovered');
+  await folders.followSources();
   await inLanes(run, lanes, (lane) => lane.copy());
   for (const folder of folders.excluded) await skipFolder(run, folder);
   await verifyAll(run, lanes);

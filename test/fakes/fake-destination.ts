@@ -194,7 +194,8 @@ export class FakeDestination implements Destination {
       return;
     }
     // Refused as a whole, so one by one: each gets its own answer.
-    const outcomes = queue.splice(0).map((sent, i) => this.append(f, sent, faults[i] as TransferError | null));
+    const refusals = faults.map((one) => (one instanceof TransferError ? one : null));
+    const outcomes = queue.splice(0).map((sent, i) => this.append(f, sent, refusals[i] ?? null));
     for (const outcome of outcomes) yield outcome;
     this.quirks.meanwhile?.();
   }
