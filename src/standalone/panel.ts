@@ -164,6 +164,11 @@ export class StandalonePanel implements HostPanel {
     return { name, ...rest, homeUrl: '/mail-settings' };
   }
 
+  /** Domains whose mailboxes may sign in with their own password; none: any the destination accepts. */
+  get signInDomains(): readonly string[] {
+    return (this.options.destination?.domains ?? []).map((domain) => domain.toLowerCase());
+  }
+
   /** People of the sandbox's first page; none outside it. */
   get people(): typeof SANDBOX_PEOPLE {
     return this.options.sandbox ? SANDBOX_PEOPLE : [];

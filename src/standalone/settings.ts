@@ -118,7 +118,7 @@ export function loadSettings(env: Env = process.env): Settings {
   const origin = new Map<string, string>();
   for (const [variable, [key, read]] of Object.entries(VARIABLES)) {
     const text = env[variable];
-    if (text === undefined || (text === '' && variable !== 'MAILFERRY_BASE_PATH')) continue;
+    if (text === undefined || text === '') continue;
     try {
       raw[key] = read(text);
     } catch (error) {
