@@ -1,7 +1,7 @@
 import type { HostPanel } from '../src/panel/host-panel.js';
-import { type PluginOptions, resolveOptions } from '../src/plugin-options.js';
+import { resolveOptions } from '../src/plugin-options.js';
 
-const LEAST = { panel: {} as HostPanel, databaseUrl: 'postgres://x', redis: { host: 'x', port: 6379 } as PluginOptions['redis'], keys: 'x' };
+const LEAST = { panel: {} as HostPanel, databaseUrl: 'postgres://x', redis: { url: 'redis://x' }, keys: 'x' };
 
 it.each(['10.0.0.0', '10.0.0.0/33', 'fd00::/129', 'internal', '1.2.3/8x', ''])(
   'the range %j stops the start, with a line that names the setting',
