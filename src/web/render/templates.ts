@@ -24,23 +24,19 @@ export class Templates {
     const options: CompileOptions = {
       // A misspelt value throws instead of leaving a hole in the page.
       strict: true,
+      // A partial's lines are not indented like its call: what stands in a textarea would change.
+      preventIndent: true,
       knownHelpersOnly: true,
       knownHelpers: Object.fromEntries([...BUILT_IN, ...Object.keys(helpers)].map((name) => [name, true])) as never,
       // A partial sees its parameters and @root only: nothing of the caller leaks in by a name that both use.
       explicitPartialContext: true,
     };
+    const known = { word: (key: string) => parts.words.has(key), views: sources, helpers: options.knownHelpers ?? {} };
     for (const [name, source] of sources) {
-      try {
-        const problems = check(this.hbs.parse(source), (key) => parts.words.has(key), sources);
-        if (problems.length > 0) throw new Error(problems.join('; '));
-        // compile() is lazy; this makes its complaints come now.
-        this.hbs.precompile(source, options);
-      } catch (error) {
-        throw new Error(`views/${name}.hbs: ${error instanceof Error ? error.message : String(error)}`, {
-          cause: error,
-        });
-      }
-      const template = this.hbs.compile(source, options);
+      const program = parse(this.hbs, name, source);
+      const problems = check(program, known);
+      if (problems.length > 0) throw new Error(`views/${name}.hbs: ${problems.join('; ')}`);
+      const template = this.hbs.compile(program, options);
       this.compiled.set(name, template);
       // Partials are named as in the file system below partials/, all others by their whole name.
       this.hbs.registerPartial(name.replace(/^partials\//, ''), template);
@@ -74,23 +70,38 @@ function readViews(folder: string): Map<string, string> {
   return found;
 }
 
-/** What a template may not do, found in its syntax tree. */
-export function check(
-  program: hbs.AST.Program,
-  hasWord: (key: string) => boolean,
-  known: ReadonlyMap<string, unknown>,
-): string[] {
+function parse(hbs: typeof Handlebars, name: string, source: string): hbs.AST.Program {
+  try {
+    return hbs.parse(source);
+  } catch (error) {
+    throw new Error(`views/${name}.hbs: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+  }
+}
+
+type Called = Pick<hbs.AST.MustacheStatement | hbs.AST.SubExpression, 'path' | 'params' | 'hash' | 'loc'>;
+
+interface Known {
+  word(key: string): boolean;
+  readonly views: ReadonlyMap<string, unknown>;
+  readonly helpers: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * What a template may not do, found in its syntax tree. Compiling would find unknown helpers too, but only when the
+ * page is first asked for, and compiling all at boot takes a second.
+ */
+function check(program: hbs.AST.Program, known: Known): string[] {
   const problems: string[] = [];
 
   class Inspector extends Handlebars.Visitor {
     override MustacheStatement(node: hbs.AST.MustacheStatement): void {
       const raw = node as hbs.AST.MustacheStatement & { escaped: boolean };
       if (!raw.escaped) problems.push(`line ${node.loc.start.line}: unescaped output is forbidden`);
-      this.words(node.path, node.params);
+      this.call(node);
       super.MustacheStatement(node);
     }
     override SubExpression(node: hbs.AST.SubExpression): void {
-      this.words(node.path, node.params);
+      this.call(node);
       super.SubExpression(node);
     }
     override PartialStatement(node: hbs.AST.PartialStatement): void {
@@ -98,27 +109,32 @@ export function check(
       super.PartialStatement(node);
     }
     override BlockStatement(node: hbs.AST.BlockStatement): void {
+      this.call(node);
       const first = node.params[0];
-      if ((node.path as hbs.AST.PathExpression).original === 'ui' && first?.type === 'StringLiteral')
-        this.known(`ui/${(first as hbs.AST.StringLiteral).value}`, node.loc.start.line);
+      if (node.path.original === 'ui' && first?.type === 'StringLiteral')
+        this.view(`ui/${(first as hbs.AST.StringLiteral).value}`, node.loc.start.line);
       super.BlockStatement(node);
     }
     override PartialBlockStatement(node: hbs.AST.PartialBlockStatement): void {
       problems.push(`line ${node.loc.start.line}: use {{#ui "name"}} instead of a partial block`);
     }
-    private words(path: unknown, params: readonly hbs.AST.Expression[]): void {
+    private call({ path, params, hash, loc }: Called): void {
+      const name = (path as hbs.AST.PathExpression).original;
+      const isCall = params.length > 0 || (hash?.pairs.length ?? 0) > 0;
+      if (isCall && !Object.hasOwn(known.helpers, name)) problems.push(`line ${loc.start.line}: no helper "${name}"`);
       const first = params[0];
-      if ((path as hbs.AST.PathExpression).original !== 't' || first?.type !== 'StringLiteral') return;
+      if (name !== 't' || first?.type !== 'StringLiteral') return;
       const key = (first as hbs.AST.StringLiteral).value;
-      if (!hasWord(key)) problems.push(`line ${first.loc.start.line}: no words for "${key}"`);
+      if (!known.word(key)) problems.push(`line ${loc.start.line}: no words for "${key}"`);
     }
     private partial(name: unknown, line: number): void {
       const path = name as hbs.AST.PathExpression;
       if (path.type !== 'PathExpression') problems.push(`line ${line}: a partial is named, not computed`);
-      else this.known(path.original, line);
+      else this.view(path.original, line);
     }
-    private known(name: string, line: number): void {
-      if (!known.has(name) && !known.has(`partials/${name}`)) problems.push(`line ${line}: no partial ${name}`);
+    private view(name: string, line: number): void {
+      if (!known.views.has(name) && !known.views.has(`partials/${name}`))
+        problems.push(`line ${line}: no partial ${name}`);
     }
   }
   new Inspector().accept(program);
