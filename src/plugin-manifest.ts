@@ -24,7 +24,7 @@ export function loadManifest(
 ): PluginManifest {
   const manifest = readJson(join(packageDir, 'plugin.manifest.json'));
   const schema = readJson(join(packageDir, 'schemas', 'plugin.manifest.schema.json')) as object;
-  const ajv = new Ajv2020({ allErrors: false, strict: true });
+  const ajv = new Ajv2020({ allErrors: false, strict: true, strictRequired: false });
   addFormats.default(ajv);
   const validate = ajv.compile<PluginManifest>(schema);
   if (!validate(manifest)) {
