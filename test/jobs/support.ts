@@ -37,6 +37,13 @@ export class WorkPanel extends FakePanel {
   down = false;
   kind: 'imap-composite' | 'user-secret' = 'imap-composite';
 
+  reset(): void {
+    this.gone.clear();
+    this.forbidden.clear();
+    this.auditFails = this.down = false;
+    this.kind = 'imap-composite';
+    for (const list of [this.opened, this.closed, this.notices, this.audited]) list.length = 0;
+  }
   override async getMailbox(ref: MailboxRef): Promise<Mailbox | null> {
     if (this.down) throw new Error('the panel is away');
     const domain = ref.address.slice(ref.address.indexOf('@') + 1);
@@ -89,6 +96,8 @@ export interface Room {
   readonly bell: SilentBell;
   readonly options: ResolvedOptions;
   get<T>(what: abstract new (...args: never[]) => T): T;
+  /** As if nothing had ever happened. */
+  clear(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -134,6 +143,14 @@ export async function jobsRoom(
     bell,
     options: resolved,
     get: (what) => module.get(what as never),
+    clear: async () => {
+      await db.query(
+        `TRUNCATE mailferry.jobs, mailferry.credentials, mailferry.connection_tests, mailferry.passed_tests,
+           mailferry.attempts, mailferry.audit, mailferry.workers CASCADE`,
+      );
+      panel.reset();
+      bell.runs.length = bell.tests.length = 0;
+    },
     close: async () => {
       await module.close();
       if (db.isInitialized) await db.destroy();
