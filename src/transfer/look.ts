@@ -90,27 +90,44 @@ export async function* fingerprints(
     yield* run.destination.fingerprint(folder, ids.slice(at, at + FINGERPRINT_IDS), depth, run.signal);
 }
 
+/** How alike two equal messages are besides their bytes, most alike first. */
+const LIKENESS: readonly ((item: FoundItem, want: Wanted) => boolean)[] = [
+  (item, want) => sameMoment(item.date, want.date) && sameFlags(item.flags, want.flags),
+  (item, want) => sameMoment(item.date, want.date),
+  () => true,
+];
+
 /**
- * One to one, by digest. What can be in the fewest places (the highest mark) chooses first, so that as many as
- * possible are found; among equals the same date and flags are preferred.
+ * One to one, by digest: as many as possible, and among equal messages the one with the same date and flags, so that
+ * of two twins with other flags the one that is missing is stored again and not the other.
  */
 export function match<T extends Wanted>(found: readonly Unclaimed[], wanted: readonly T[]): Map<T, FoundItem> {
+  const alike = assign(found, wanted, LIKENESS);
+  const most = assign(found, wanted, LIKENESS.slice(-1));
+  return alike.size >= most.size ? alike : most;
+}
+
+/** What can be in the fewest places (the highest mark) chooses first; with one pass that finds the most. */
+function assign<T extends Wanted>(
+  found: readonly Unclaimed[],
+  wanted: readonly T[],
+  passes: typeof LIKENESS,
+): Map<T, FoundItem> {
   const byDigest = new Map<Digest, Unclaimed[]>();
-  for (const item of found) byDigest.set(item.digest, [...(byDigest.get(item.digest) ?? []), item]);
-  const matched = new Map<T, FoundItem>();
-  for (const want of [...wanted].sort((a, b) => compareIds(b.mark, a.mark))) {
-    const free = byDigest.get(want.digest) ?? [];
-    let best = -1;
-    let bestScore = -1;
-    for (const [i, item] of free.entries()) {
-      if (compareIds(item.id.id, want.mark) < 0) continue;
-      const score = (sameMoment(item.date, want.date) ? 2 : 0) + (sameFlags(item.flags, want.flags) ? 1 : 0);
-      if (score > bestScore) [best, bestScore] = [i, score];
-    }
-    if (best < 0) continue;
-    matched.set(want, free[best]!);
-    free.splice(best, 1);
+  for (const item of found) {
+    const equal = byDigest.get(item.digest);
+    if (equal) equal.push(item);
+    else byDigest.set(item.digest, [item]);
   }
+  const matched = new Map<T, FoundItem>();
+  const inOrder = [...wanted].sort((a, b) => compareIds(b.mark, a.mark));
+  for (const fits of passes)
+    for (const want of inOrder) {
+      if (matched.has(want)) continue;
+      const free = byDigest.get(want.digest) ?? [];
+      const at = free.findIndex((item) => compareIds(item.id.id, want.mark) >= 0 && fits(item, want));
+      if (at >= 0) matched.set(want, free.splice(at, 1)[0]!);
+    }
   return matched;
 }
 
