@@ -14,9 +14,9 @@ const MAX_TEXT = 2_000;
 /** Characters of a remark's detail: it is part of an index, whose entries are limited to some 2,700 bytes. */
 const MAX_DETAIL = 300;
 
-/** Postgres' text holds no NUL. */
+/** Postgres' text holds no NUL, and UTF-8 no half of a surrogate pair: as they come back, so they are compared. */
 export function clean(text: string): string {
-  return text.includes('\0') ? text.replaceAll('\0', '') : text;
+  return text.replace(/\0|\p{Surrogate}/gu, (c) => (c === '\0' ? '' : '\ufffd'));
 }
 
 /** For texts that only people read. */

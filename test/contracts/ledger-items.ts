@@ -2,7 +2,6 @@
 import type { Digest } from '../../src/mailbox/digest.js';
 import type {
   DestinationFolder,
-  DestinationFolderId,
   FolderId,
   FolderPlan,
   SourceFolder,
@@ -107,8 +106,11 @@ export function existing(folder: FolderId, n: number, uid: number, is: 'existing
   const id = { epoch: EPOCH, id: String(uid) };
   return { folder, key: key(n), is, id, size: SIZE, digest: digest(n), flags: [] };
 }
-export function refused(folder: FolderId, n: number, is: 'skipped' | 'failed' = 'failed', code = 'BROKEN'): Settled {
+export function refused(
+  folder: FolderId,
+  n: number,
+  is: 'skipped' | 'failed' = 'failed',
+  code = 'BROKEN',
+): Of<'skipped' | 'failed'> {
   return { folder, key: key(n), is, code, message: 'It could not be copied.', size: SIZE, date: null };
 }
-
-export const NOWHERE = '999999' as FolderId & DestinationFolderId;
