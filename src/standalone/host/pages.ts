@@ -14,7 +14,6 @@ export class HostPages {
   /** @param base where the migration pages live: their assets are used here, too. */
   constructor(private readonly base: string) {
     const own = Handlebars.create();
-    own.registerHelper('base', (path: string) => `${base}${path}`);
     const read = (name: string): Handlebars.TemplateDelegate =>
       own.compile(readFileSync(join(PACKAGE_DIR, 'views', 'standalone', `${name}.hbs`), 'utf8'), {
         strict: true,
