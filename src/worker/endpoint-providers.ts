@@ -22,6 +22,8 @@ import { ENDPOINTS, type Endpoints, LEDGER, type Links, LINKS, RUN_TRANSFER, STA
 
 /** For resolving, dialling and TLS together (ms). */
 const CONNECT_MS = 20_000;
+/** To one new mailbox: what Dovecot and Cyrus allow a user by default is 10, his own devices included. */
+const DESTINATION_CONNECTIONS = 4;
 /** Discovery asks several servers, one after the other where it must (ms). */
 const DISCOVERY_MS = 15_000;
 
@@ -61,7 +63,7 @@ function realEndpoints(options: ResolvedOptions): Endpoints {
   const policy: ConnectPolicy = { ...options.egress, deadlineMs: CONNECT_MS };
   return {
     source: (settings, secret) => realSource(settings, secret, policy, options),
-    destination: (grant) => openHostedMailbox(grant),
+    destination: (grant) => openHostedMailbox(grant, DESTINATION_CONNECTIONS),
     discover: async (address, signal) => {
       const { domain, mx, found } = await discover(address, { ...policy, deadlineMs: DISCOVERY_MS }, signal);
       const provider = matchProvider({ domain, mx });

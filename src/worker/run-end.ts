@@ -32,7 +32,14 @@ const LONGEST_ASKED_MS = 24 * 60 * 60_000;
 const MAX_FRUITLESS = 16;
 
 /** A limit of the provider's, however it was worded: waiting for it is no failure, and it is never given up. */
-const LIMITS: readonly string[] = ['PROVIDER_LIMIT', 'RATE_LIMITED', 'THROTTLED', 'TOO_MANY_CONNECTIONS', 'VOLUME_EXHAUSTED', 'MAILBOX_BUSY'];
+const LIMITS: readonly string[] = [
+  'PROVIDER_LIMIT',
+  'RATE_LIMITED',
+  'THROTTLED',
+  'TOO_MANY_CONNECTIONS',
+  'VOLUME_EXHAUSTED',
+  'MAILBOX_BUSY',
+];
 
 export function judge(end: TransferEnd, facts: RunFacts): Verdict {
   switch (end.is) {
