@@ -107,9 +107,10 @@ export function segmentsOf(counts: Counts): Segment[] {
       }));
 }
 
-export function actionViews(job: Pick<JobView, 'state' | 'actions' | 'outcome'>): ActionView[] {
+/** @param asksPassword the password form's button is the one to press first */
+export function actionViews(job: Pick<JobView, 'state' | 'actions' | 'outcome'>, asksPassword = false): ActionView[] {
   const shown = job.actions.filter((action) => action !== 'start' && isUseful(action, job));
-  const primary = shown.find((action) => action !== 'cancel' && action !== 'pause');
+  const primary = asksPassword ? null : shown.find((action) => action !== 'cancel' && action !== 'pause');
   return shown.map((action) => ({
     action,
     label: action === 'retry' && job.state === 'completed' ? 'retryFailed' : action,
@@ -138,7 +139,7 @@ export function jobPage(job: JobView): JobPageView {
     state: stateView(job),
     settled: settledOf(job.progress),
     barKind: barKind(job),
-    actions: actionViews(job),
+    actions: actionViews(job, afterPassword(job) !== null),
     folders: job.folders.map((folder) => ({
       ...folder,
       settled: settledOf(folder),

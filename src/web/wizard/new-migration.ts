@@ -58,7 +58,9 @@ export class NewMigration {
     // A supporter sees everybody's drafts in the list of all migrations; here they would only be in the way.
     if (visibility.all) return [];
     const { jobs } = await this.jobs.list(visibility, { state: ['draft'], page: 1, perPage: DRAFTS_SHOWN });
-    return jobs.map(({ id, mailbox }) => ({ id, mailbox }));
+    // One for each mailbox, the newest: more would only be in the way.
+    const newest = new Map(jobs.toReversed().map(({ id, mailbox }) => [mailbox, { id, mailbox }]));
+    return [...newest.values()];
   }
 }
 

@@ -72,8 +72,8 @@ export function readForm(draft: Draft): WizardForm {
   };
 }
 
-/** A megabyte as people and mail servers' limits mean it. */
-export const BYTES_PER_MEGABYTE = 1_000_000;
+/** As the pages count when they show a size: what was typed must look the same afterwards. */
+export const BYTES_PER_MEGABYTE = 1024 * 1024;
 
 export function markDone(form: WizardForm, step: Step): WizardForm {
   return form.done.includes(step) ? form : { ...form, done: [...form.done, step] };

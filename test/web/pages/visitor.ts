@@ -34,7 +34,7 @@ export class PagesVisitor {
   }
 
   get title(): string {
-    return unescape(/<h1>([^<]*)<\/h1>/.exec(this.page.text)?.[1] ?? '');
+    return unescape(/<h1[^>]*>([^<]*)<\/h1>/.exec(this.page.text)?.[1] ?? '');
   }
 
   /** What a field shows. */

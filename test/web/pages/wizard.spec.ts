@@ -109,7 +109,7 @@ describe('the wizard without JavaScript', () => {
     expect(job().view.filters).toEqual({
       excludeFolders: [['Newsletters'], ['Work', 'Archive 2012']],
       since: '2019-12-31T00:00:00.000Z',
-      maxItemBytes: 25_000_000,
+      maxItemBytes: 25 * 1024 * 1024,
     });
     await alice.submit('/connection', { host: 'half.typed', username: 'al', password: CANARY, do: 'back' });
     expect(step()).toBe('items');
