@@ -57,7 +57,7 @@ for (const [name, quirks] of Object.entries(servers))
           expectExactlyOnce(world);
           expect(world.old.snapshot()).toBe(source);
         } catch (error) {
-          throw new Error(`died at step ${dieAt}, ${steps[dieAt - 1]}: ${String(error)}`);
+          throw new Error(`died at step ${dieAt}, ${steps[dieAt - 1]}: ${String(error)}`, { cause: error });
         }
       }
     });

@@ -5,7 +5,7 @@ import { Killed } from './gate.js';
 import { someDay, World } from './world.js';
 
 /** Set MAILFERRY_SIM_RUNS=10000 for a long look, MAILFERRY_SIM_SEED to see one run again. */
-const RUNS = Number(process.env['MAILFERRY_SIM_RUNS'] ?? 300);
+const RUNS = Number(process.env['MAILFERRY_SIM_RUNS'] ?? 200);
 const SEED = process.env['MAILFERRY_SIM_SEED'];
 
 /** mulberry32: small, and the same everywhere. */
@@ -108,7 +108,9 @@ it(`whatever happens in whatever order, every message arrives exactly once (${SE
     try {
       await simulate(first + i);
     } catch (error) {
-      throw new Error(`MAILFERRY_SIM_SEED=${first + i}: ${error instanceof Error ? error.stack : String(error)}`);
+      throw new Error(`MAILFERRY_SIM_SEED=${first + i}: ${error instanceof Error ? error.stack : String(error)}`, {
+        cause: error,
+      });
     }
   }
 }, 3_600_000);
