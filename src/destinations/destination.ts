@@ -78,7 +78,11 @@ export interface AsideOutcome {
 /** list() yields windows of at most this many ids. */
 export const MAX_LIST_WINDOW = 5_000;
 
-/** The write side: the hoster's server. It never learns where an item came from. */
+/**
+ * The write side: the hoster's server. It never learns where an item came from. One instance serves several folders
+ * at once, each written by one caller. After a TransferError of scope 'connection' the next call opens a new
+ * connection by itself.
+ */
 export interface Destination {
   /** @throws TransferError with side 'destination'. */
   connect(signal: AbortSignal): Promise<DestinationFacts>;

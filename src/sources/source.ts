@@ -21,7 +21,11 @@ export interface SourceFacts {
 /** ScanPage.items is never longer than this. */
 export const MAX_SCAN_PAGE = 5_000;
 
-/** The read side. Nothing in it may change anything at the old provider, \Seen included. */
+/**
+ * The read side. Nothing in it may change anything at the old provider, \Seen included. One instance serves several
+ * folders at once, and bodies are read while a scan of the same folder is still open. After a TransferError of scope
+ * 'connection' the next call opens a new connection by itself.
+ */
 export interface Source {
   readonly account: SourceAccount;
   /** Connects and signs in. @throws TransferError with side 'source'. */

@@ -35,11 +35,12 @@ export async function prepareFolders(run: Run): Promise<Folders> {
   const copied = { ...planned, mappings: planned.mappings.filter((mapping) => !out(mapping.source)) };
   const made = await withRetries(run, 'make folders', () => run.destination.ensureFolders(copied, run.signal));
   await run.step('folders-ensured');
-  const marked: { folder: DestinationFolder; mark: { epoch: string; mark: string } }[] = [];
-  for (const folder of made) {
-    const mark = await withRetries(run, 'mark', () => run.destination.mark(folder, run.signal));
-    marked.push({ folder: { ...folder, epoch: mark.epoch }, mark });
-  }
+  const marked = await Promise.all(
+    made.map(async (folder) => {
+      const mark = await withRetries(run, 'mark', () => run.destination.mark(folder, run.signal));
+      return { folder: { ...folder, epoch: mark.epoch }, mark };
+    }),
+  );
   // A folder with a new UIDVALIDITY is saved under the old one until its items are known again: see followSources.
   const renumbered = listed.flatMap((folder) => {
     const known = before.folders.find((one) => one.source.id === folder.id);

@@ -129,6 +129,20 @@ export function sourceContract(name: string, start: () => Promise<SourceServer>)
       }
     });
 
+    it('lets bodies be read while a scan is still open', async () => {
+      for (let i = 0; i < 4; i++) await server.deliver(['INBOX'], message(i), [], date);
+      await source.connect(signal);
+      const folder = await folderAt(['INBOX']);
+      const read: string[] = [];
+      for await (const page of source.scan(folder, null, signal))
+        for (const outcome of await readAll(folder, page.items)) {
+          if (outcome.is !== 'staged') throw new Error(outcome.is);
+          read.push(outcome.ref.key);
+          await outcome.item.body.release();
+        }
+      expect(new Set(read).size).toBe(4);
+    });
+
     it('says vanished for what was removed after the scan', async () => {
       await server.deliver(['INBOX'], message(1), [], date);
       await server.deliver(['INBOX'], message(2), [], date);

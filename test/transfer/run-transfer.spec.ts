@@ -234,6 +234,10 @@ describe('new ids', () => {
       world.hoster.folder(['INBOX'])!.renumber();
       fill(world, ['INBOX'], 2, 4);
       await world.run();
+      // Every claim followed: an item without one would be taken for somebody else's from now on.
+      const epoch = String(world.hoster.folder(['INBOX'])!.epoch);
+      for (const mailbox of world.store.mailboxes.values())
+        for (const binding of mailbox.bindings.values()) expect(binding).toMatchObject({ id: { epoch } });
       const bodies = world.hoster
         .folder(['INBOX'])!
         .messages.map((m) => m.bytes.toString())
