@@ -268,6 +268,12 @@ export class FakeConnectionTests implements ConnectionTestsApi {
     return id;
   }
 
+  /** Ends a test that was left running. */
+  finish(id: string, result: TestResult): void {
+    const row = this.rows.get(id)!;
+    this.rows.set(id, { ...row, view: { ...result, id, state: 'done' } });
+  }
+
   async get(who: Actor, id: string): Promise<TestView | null> {
     const row = this.rows.get(id);
     return row?.owner === who.sub ? row.view : null;

@@ -30,11 +30,11 @@ export class PagesVisitor {
 
   /** The page's words, without markup. */
   get text(): string {
-    return unescape(this.page.text.replace(/<[^>]*>/g, ' ')).replace(/\s+/g, ' ');
+    return textOf(this.page.text);
   }
 
   get title(): string {
-    return unescape(/<h1[^>]*>([^<]*)<\/h1>/.exec(this.page.text)?.[1] ?? '');
+    return textOf(/<h1[^>]*>([\s\S]*?)<\/h1>/.exec(this.page.text)?.[1] ?? '');
   }
 
   /** What a field shows. */
@@ -91,6 +91,13 @@ export function formsOf(html: string): Form[] {
       add(name!, /<option value="([^"]*)"[^>]* selected/.exec(options!)?.[1] ?? '');
     return { action: attribute(head!, 'action') ?? '', fields };
   });
+}
+
+/** What is read on the page: no markup, blanks as one. */
+function textOf(html: string): string {
+  return unescape(html.replace(/<[^>]*>/g, ' '))
+    .replace(/\s+/g, ' ')
+    .trim();
 }
 
 function attribute(tag: string, name: string): string | null {
