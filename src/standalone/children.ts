@@ -38,7 +38,7 @@ export class Child {
     const log = openSync(logFile, 'a', 0o600);
     const since = Date.now();
     // A session of its own: Ctrl-C reaches only us, and we stop things in order. The channel tells it when we die.
-    const child = spawn(process.execPath, ['--enable-source-maps', script], {
+    const child = spawn(process.execPath, [script], {
       env,
       detached: true,
       stdio: ['ignore', log, log, 'ipc'],
