@@ -55,6 +55,19 @@ async function signIn(
   signal: AbortSignal,
 ): Promise<ImapConnection> {
   const scrub = scrubber(...maskedForms(login));
+  let waitMs: number | null = null;
+  // A server that asks us to wait makes imapflow sit still for as long; only its log says so. Nothing is written down.
+  const silent = (): void => undefined;
+  const watching = {
+    debug: silent,
+    info: silent,
+    error: silent,
+    warn(entry: { throttleDelay?: unknown }): void {
+      if (typeof entry.throttleDelay !== 'number') return;
+      waitMs = entry.throttleDelay;
+      flow.close();
+    },
+  };
   const flow = new ImapFlow({
     host: target.host,
     port: target.port,
@@ -69,7 +82,7 @@ async function signIn(
     },
     auth: authOf(login),
     clientInfo: { name: 'Mailferry', version: false, vendor: false, 'support-url': false },
-    logger: false,
+    logger: watching,
     disableAutoIdle: true,
     disableAutoEnable: true,
     disableCompression: true,
@@ -94,7 +107,12 @@ async function signIn(
       throw new ImapFailure('protocol', 'the server signed us in without asking who we are');
     }
     if (late !== null) throw late;
-    const capabilities = new Set([...flow.capabilities.keys()].map((name) => name.toUpperCase()));
+    // imapflow keeps the number of APPENDLIMIT=n apart from its name.
+    const capabilities = new Set(
+      [...flow.capabilities].map(([name, value]) =>
+        (typeof value === 'number' ? `${name}=${value}` : name).toUpperCase(),
+      ),
+    );
     const { socket } = flow.unbind();
     socket.setTimeout(0);
     return new ImapConnection(socket, capabilities, scrub);
@@ -102,6 +120,10 @@ async function signIn(
     flow.close();
     connected.socket.destroy();
     if (signal.aborted) throw signal.reason;
+    if (waitMs !== null) {
+      const serverText = `Request is throttled. Suggested Backoff Time: ${waitMs} milliseconds`;
+      throw new ImapFailure('auth', 'the server asks us to wait', { serverText });
+    }
     throw signInFailure(error, late, scrub);
   } finally {
     signal.removeEventListener('abort', onAbort);
@@ -149,7 +171,7 @@ function signInFailure(error: unknown, late: unknown, scrub: (text: string) => s
   const code = String(told.code ?? '');
   const said = [told.response, told.responseText, told.reason].find((text) => typeof text === 'string') as
     string | undefined;
-  const serverText = scrub(said ?? '');
+  const serverText = scrub((said ?? '').replace(/^\S{1,20} (?:NO|BAD|BYE) /i, ''));
   const details = { serverText, responseCode: told.serverResponseCode?.toUpperCase() ?? null };
   if (TOO_LARGE.test(code)) return new ImapFailure('too-large', 'the server sent too long an answer', details);
   if (code === 'STARTTLS_INJECTION') {

@@ -121,7 +121,7 @@ describe('signing in', () => {
     const { source } = await against(script);
     const error = await failure(source.connect(signal));
     expect(error).toMatchObject({ code: 'AUTH_FAILED', retry: 'user', scope: 'account' });
-    expect(error.serverText).toBe('wrong: *** *** <script>');
+    expect(error.serverText).toBe('[AUTHENTICATIONFAILED] wrong: *** *** <script>');
     for (let at: unknown = error; at instanceof Error; at = at.cause) {
       expect(JSON.stringify([at.message, at.stack, { ...at }])).not.toMatch(/canary|Y2FuYXJ5/);
     }
