@@ -49,8 +49,10 @@ function describe(url: string, error: unknown): string {
 
 function reason(error: unknown): string {
   // Node tries every address of a name and then throws them all together, with an empty message.
-  const first = error instanceof AggregateError ? error.errors[0] : error;
-  const text = first instanceof Error ? first.message || first.name : String(first);
+  const all = (error as { errors?: unknown }).errors;
+  const first: unknown = Array.isArray(all) && all.length > 0 ? all[0] : error;
+  const { message, code } = first as { message?: unknown; code?: unknown };
+  const text = String(message || code || first);
   return text.replace(/\s+/g, ' ').trim();
 }
 

@@ -42,9 +42,10 @@ const MESSAGES = /connection terminated|timeout exceeded when trying to connect|
 
 /** True: the same work may well succeed in a moment, on another connection. */
 export function isPassing(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  if (error instanceof AggregateError) return error.errors.every(isPassing);
-  const code = (error as { code?: unknown }).code;
+  // By shape: Node's own errors may be of another realm than ours, and of several addresses they come together.
+  if (typeof error !== 'object' || error === null) return false;
+  const { code, message, errors } = error as { code?: unknown; message?: unknown; errors?: unknown };
+  if (Array.isArray(errors) && errors.length > 0) return errors.every(isPassing);
   if (typeof code === 'string' && (SOCKET_CODES.has(code) || SQL_STATES.test(code))) return true;
-  return MESSAGES.test(error.message);
+  return typeof message === 'string' && MESSAGES.test(message);
 }

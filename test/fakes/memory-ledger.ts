@@ -480,7 +480,8 @@ class MemorySession implements LedgerSession {
       this.mailbox.bindings.delete(name);
       if (binding.job === this.scope.job) deltas.add(folder, countedAs(binding.state), binding.size, -1);
       else if (this.folder(folder).link === this.link) {
-        const c = this.job.of(folder);
+        const c = this.job.counters.get(folder);
+        if (!c) continue;
         c.earlier = Math.max(0, c.earlier - 1);
         c.earlierBytes = Math.max(0, c.earlierBytes - binding.size);
       }
