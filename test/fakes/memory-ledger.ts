@@ -355,7 +355,7 @@ class MemorySession implements LedgerSession {
     const unbound: ItemPlace[] = [];
     const done: ItemPlace[] = [];
     const claims = new Claims(this.mailbox.bindings);
-    for (const outcome of lastOfEach(outcomes)) {
+    for (const outcome of this.newFirst(lastOfEach(outcomes))) {
       const name = placeName(outcome);
       const own = this.folder(outcome.folder).link === this.link;
       const known = this.mailbox.bindings.get(name) ?? null;
@@ -411,6 +411,12 @@ class MemorySession implements LedgerSession {
     this.again.settled(done);
     this.apply(deltas);
     return unbound;
+  }
+
+  /** What is new claims its item before a claim is moved there. */
+  private newFirst(outcomes: readonly Settled[]): Settled[] {
+    const isNew = (o: Settled) => !this.mailbox.bindings.has(placeName(o));
+    return [...outcomes.filter(isNew), ...outcomes.filter((o) => !isNew(o))];
   }
 
   private dropRefusal(name: string, deltas: CountsDeltas): void {
