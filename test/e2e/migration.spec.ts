@@ -1,22 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { connect } from 'node:tls';
 import type { JobView, TestView } from '../../src/jobs/job.js';
 import type { Report } from '../../src/reports/contract.js';
 import { fixtureMailbox } from '../fixtures/mailbox.js';
 import { appendMessages, hoster, oldProvider, readMailbox, runCommands, type TestAccount } from '../servers/dovecot.js';
-import { type Api, sourceOf, type Stack, startStack } from './stack.js';
+import { type Api, fingerprintOf, sourceOf, type Stack, startStack } from './stack.js';
 
 const MESSAGES = 1_000;
-
-function fingerprintOf(port: number): Promise<string> {
-  return new Promise((done, fail) => {
-    const socket = connect({ host: '127.0.0.1', port, rejectUnauthorized: false }, () => {
-      done(socket.getPeerCertificate().fingerprint256.replaceAll(':', '').toLowerCase());
-      socket.destroy();
-    });
-    socket.on('error', fail);
-  });
-}
 
 describe('the whole product between two real mail servers', () => {
   let stack: Stack;

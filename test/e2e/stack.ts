@@ -14,6 +14,7 @@ import { mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { connect } from 'node:tls';
 import { promisify } from 'node:util';
 import type { JobView } from '../../src/jobs/job.js';
 import { freshDatabase } from '../servers/database.js';
@@ -28,6 +29,11 @@ export interface StackOptions {
   /** Laid over the settings file. */
   readonly config?: Readonly<Record<string, unknown>>;
   readonly worker?: boolean;
+  /** True: leases of seconds, for tests that kill (fast-worker.mjs). */
+  readonly shortLease?: boolean;
+  /** Servers of the spec's own instead of the run's. */
+  readonly databaseUrl?: string;
+  readonly redisPath?: string;
 }
 
 export interface Answer<T = unknown> {
@@ -47,7 +53,7 @@ export class Process {
 
   start(): void {
     const log = openSync(this.logFile, 'a');
-    this.child = spawn(process.execPath, [resolve('dist/src', this.script)], {
+    this.child = spawn(process.execPath, [resolve(this.script)], {
       env: this.env,
       stdio: ['ignore', log, log],
     });
@@ -211,7 +217,7 @@ export class Stack {
 export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const { hoster, redisPath } = testEnv();
   const dir = mkdtempSync(join(tmpdir(), 'mailferry-e2e-'));
-  const database = await freshDatabase();
+  const database = await freshDatabase(options.databaseUrl);
   const port = await freePort();
   const caFile = join(dir, 'ca.pem');
   writeFileSync(caFile, hoster.ca);
@@ -234,7 +240,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     MAILFERRY_CONFIG: configFile,
     MAILFERRY_PORT: String(port),
     MAILFERRY_DATABASE_URL: database.url,
-    MAILFERRY_REDIS_URL: `unix://${redisPath}`,
+    MAILFERRY_REDIS_URL: `unix://${options.redisPath ?? redisPath}`,
     MAILFERRY_KEYS: `k1:${Buffer.alloc(32, 5).toString('base64')}`,
     MAILFERRY_DATA_DIR: join(dir, 'data'),
     MAILFERRY_ALLOW_PRIVATE_TARGETS: 'true',
@@ -247,8 +253,8 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     dir,
     env,
     database,
-    new Process('main.js', env, join(dir, 'web.out')),
-    new Process('worker.js', env, join(dir, 'worker.out')),
+    new Process('dist/src/main.js', env, join(dir, 'web.out')),
+    new Process(options.shortLease ? 'test/e2e/fast-worker.mjs' : 'dist/src/worker.js', env, join(dir, 'worker.out')),
   );
   stack.web.start();
   if (options.worker !== false) stack.worker.start();
@@ -281,5 +287,16 @@ export function freePort(): Promise<number> {
       const { port } = server.address() as { port: number };
       server.close(() => done(port));
     });
+  });
+}
+
+/** Of the certificate that a server on loopback shows. */
+export function fingerprintOf(port: number): Promise<string> {
+  return new Promise((done, fail) => {
+    const socket = connect({ host: '127.0.0.1', port, rejectUnauthorized: false }, () => {
+      done(socket.getPeerCertificate().fingerprint256.replaceAll(':', '').toLowerCase());
+      socket.destroy();
+    });
+    socket.on('error', fail);
   });
 }

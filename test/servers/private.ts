@@ -18,12 +18,13 @@ import { startPostgres, type PostgresServer } from '../../src/standalone/infra/p
 import { startRedis, type RedisServer } from '../../src/standalone/infra/redis.js';
 import { testEnv } from './env.js';
 
-const MASTER = { name: 'ferry', password: 'master secret' };
+/** Who opens every mailbox of a private Dovecot. */
+export const PRIVATE_MASTER = { name: 'ferry', password: 'master secret' };
 const started: { stop(): Promise<void> }[] = [];
 const folders: string[] = [];
 
 export async function privateDovecot(options: Partial<DovecotOptions> = {}): Promise<DovecotServer> {
-  return kept(await startDovecot({ name: 'private', dir: folder(), master: MASTER, ...options }));
+  return kept(await startDovecot({ name: 'private', dir: folder(), master: PRIVATE_MASTER, ...options }));
 }
 
 export interface Restartable {
