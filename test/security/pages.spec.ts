@@ -86,12 +86,35 @@ describe('what a stranger wrote is text (cases 17, 18)', () => {
         },
       ],
     });
+    web.room.records.get(id)!.items.push({
+      kind: 'mail',
+      folder: text,
+      subject: text,
+      from: text,
+      date: null,
+      size: 1,
+      outcome: 'failed',
+      code: 'REFUSED',
+      message: text,
+    });
+    web.room.records.get(id)!.log.push({ at: new Date().toISOString(), level: 'error', message: text });
     const before = web.panel.people.get('alice')!;
     web.panel.people.set('alice', { ...before, name: text });
     web.panel.brand = { name: text, homeUrl: text, logoUrl: text, supportUrl: text, accent: text };
-    for (const path of ['', '/widget', `/jobs/${id}`, `/jobs/${id}/report`]) {
-      const { text: html, status } = await page(path);
-      expect(status).toBeLessThan(500);
+    const shown: [string, string][] = [
+      ['alice', ''],
+      ['alice', '/widget'],
+      ['alice', `/jobs/${id}`],
+      ['alice', `/jobs/${id}/report`],
+      ['alice', `/jobs/${id}/nowhere`],
+      ['sam', '/admin'],
+      ['sam', `/admin?q=${encodeURIComponent(text)}`],
+      ['sam', `/jobs/${id}`],
+      ['dora', '/domains/new.test'],
+    ];
+    for (const [sub, path] of shown) {
+      const { text: html, status } = await page(path).set(PANEL_USER, sub);
+      expect([path, status < 500]).toEqual([path, true]);
       expect(html).not.toMatch(/<script>alert|<img src=x|<svg onload/);
       expect(html).not.toMatch(/<[^>]*\son(error|load|mouseover)=/);
       expect(html).not.toMatch(/(href|src)="javascript:/);

@@ -35,6 +35,10 @@ export class EventStreams implements OnModuleDestroy {
     // no-transform: a compressing host would hold the events back.
     res.setHeader('Cache-Control', 'no-store, no-transform');
     res.setHeader('X-Accel-Buffering', 'no');
+    if (req.method === 'HEAD') {
+      res.end();
+      return;
+    }
     res.flushHeaders();
     res.write(`retry: ${RETRY_MS}\n\n`);
 

@@ -27,7 +27,7 @@ export const Source = z
     caFingerprint: line(128).optional().describe('SHA-256 of the one certificate that is accepted unchecked'),
     dav: z.strictObject({ url: line(2000) }).optional(),
     ews: z.strictObject({ url: line(2000) }).optional(),
-    options: z.record(z.string(), z.unknown()).optional(),
+    options: z.record(z.string().max(64), z.union([z.string().max(500), z.number(), z.boolean()])).optional(),
   })
   .describe('The old account. Give a password or a token; it is sealed at once and never comes back.');
 

@@ -105,6 +105,12 @@ describe('the event stream', () => {
     expect(events(stream.text).map(({ type }) => type)).toEqual(['snapshot', 'end']);
   });
 
+  it('answers HEAD at once and keeps nothing open', async () => {
+    const answer = await request(web.server).head(`/migrate/api/v1/jobs/${id}/events`).set('Authorization', bearer);
+    expect([answer.status, answer.headers['content-type']]).toEqual([200, 'text/event-stream; charset=utf-8']);
+    expect(await openStreams()).toBe(0);
+  });
+
   it('lets go when the reader leaves', async () => {
     const stream = await follow();
     await until(() => stream.text.includes('snapshot'), 'a snapshot');
