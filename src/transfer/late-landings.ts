@@ -2,6 +2,7 @@ import type { FoundItem } from '../destinations/destination.js';
 import type { LaneState } from './lane-state.js';
 import { look, type Wanted } from './look.js';
 import { withRetries } from './retry.js';
+import { place, unplaced } from './unplaced.js';
 
 /**
  * How long an APPEND that was cut may still land: the server works on what it had received. The same as the time a
@@ -23,15 +24,17 @@ export async function waitAndLook<T extends Wanted>(
   unknown: boolean,
 ): Promise<Map<T, FoundItem>> {
   const { run } = lane;
-  let found = new Map<T, FoundItem>();
-  if (wanted.length === 0) return found;
+  let found = new Map<Wanted, FoundItem>();
+  if (wanted.length === 0) return new Map();
   if (unknown) run.unsure.add(lane.id);
+  const rivals = await unplaced(lane);
   // Left standing when this throws: then somebody else has to wait before the lease is released.
   for (const ms of unknown ? LOOK_AFTER_MS : SEEN_AFTER_MS) {
     if (ms > 0) await run.delay(ms);
-    found = await withRetries(run, 'look', () => look(run, lane, wanted));
-    if (found.size === wanted.length) break;
+    found = await withRetries(run, 'look', () => look<Wanted>(run, lane, [...rivals, ...wanted]));
+    if (found.size === rivals.length + wanted.length) break;
   }
   if (unknown) run.unsure.delete(lane.id);
-  return found;
+  await place(lane, found);
+  return new Map(wanted.flatMap((want) => (found.has(want) ? [[want, found.get(want)!]] : [])));
 }

@@ -5,15 +5,16 @@ import type { FolderId } from '../mailbox/folder.js';
 import type { Note } from '../mailbox/item.js';
 import { compareIds } from './ids.js';
 import type { Lane } from './lane.js';
-import { fingerprints, look, type Wanted } from './look.js';
+import { fingerprints, look } from './look.js';
 import { changes } from './read-back.js';
+import { wantedBinding } from './unplaced.js';
 
 /** Verdicts are written in windows of this many. */
 const VERDICTS = 5_000;
+/** Some servers show a message only a while after they confirmed it: what is missing is looked for again. */
+const SHOWN_AFTER_MS = [2_000, 8_000, 20_000];
 /** Unbound items whose bodies are read to find surplus copies. People receive mail while we work; this is enough. */
 const SURPLUS_LOOKED_AT = 500;
-
-type Sought = Wanted & { readonly binding: Binding };
 
 /**
  * The final listing of a destination folder: a sorted merge of what is there with what is claimed.
@@ -22,6 +23,20 @@ type Sought = Wanted & { readonly binding: Binding };
  * and not found by its content either: it was never stored; it is unbound and returned.
  */
 export async function verifyFolder(lane: Lane): Promise<Binding[]> {
+  const { run } = lane;
+  let listing = await compare(lane);
+  for (const ms of SHOWN_AFTER_MS) {
+    if (listing.lost.length === 0) break;
+    await run.delay(ms);
+    listing = await compare(lane);
+  }
+  if (listing.lost.length > 0) await run.ledger.unbind(listing.lost);
+  await reportSurplus(lane, listing.unbound);
+  return listing.lost;
+}
+
+/** One listing against the claims. May be repeated: what is verified stays so. */
+async function compare(lane: Lane): Promise<{ lost: Binding[]; unbound: FoundItem[] }> {
   const { run } = lane;
   const verdicts = new Verdicts(lane);
   const unseen: Binding[] = [];
@@ -43,9 +58,8 @@ export async function verifyFolder(lane: Lane): Promise<Binding[]> {
   }
   for (; !claim.done; claim = await claims.next()) await verdicts.absent(claim.value, unseen);
   await verdicts.write();
-  const lost = await findUnseen(lane, [...unseen, ...(await lane.unplaced())]);
-  await reportSurplus(lane, unbound);
-  return lost;
+  const { lost, taken } = await findUnseen(lane, [...unseen, ...(await lane.unplaced())]);
+  return { lost, unbound: unbound.filter((item) => !taken.has(item.id.id)) };
 }
 
 class Verdicts {
@@ -83,16 +97,14 @@ class Verdicts {
   }
 }
 
-/** Looks for claims that were not where they should be; those found nowhere are taken back. */
-async function findUnseen(lane: Lane, unseen: readonly Binding[]): Promise<Binding[]> {
-  if (unseen.length === 0) return [];
+/** Looks for claims that were not where they should be. @returns those found nowhere, and the ids of the others. */
+async function findUnseen(
+  lane: Lane,
+  unseen: readonly Binding[],
+): Promise<{ lost: Binding[]; taken: ReadonlySet<string> }> {
+  if (unseen.length === 0) return { lost: [], taken: new Set() };
   const { run } = lane;
-  const mark = lane.lowestOwn();
-  const sought: Sought[] = unseen.flatMap((binding) =>
-    binding.digest === null
-      ? []
-      : [{ binding, mark, digest: binding.digest, headerDigest: null, date: binding.date, flags: binding.flags }],
-  );
+  const sought = unseen.flatMap((binding) => wantedBinding(binding, lane.lowestOwn()));
   const found = await look(run, lane, sought);
   const placed = [...found].map(([want, item]) => ({ ...want.binding, id: item.id }));
   const seen = new Set(placed.map((binding) => `${binding.folder}/${binding.key}`));
@@ -101,8 +113,7 @@ async function findUnseen(lane: Lane, unseen: readonly Binding[]): Promise<Bindi
   const elsewhere = placed.filter((binding) => !unplaced.includes(binding));
   await lane.settle(null, elsewhere.map(movedClaim));
   const lost = unseen.filter((binding) => !seen.has(`${binding.folder}/${binding.key}`));
-  if (lost.length > 0) await run.ledger.unbind(lost);
-  return lost;
+  return { lost, taken: new Set(placed.map((binding) => binding.id.id)) };
 }
 
 function sameItem(a: Binding, b: Binding): boolean {

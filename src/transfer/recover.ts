@@ -1,10 +1,11 @@
-import type { Binding, IntentItem, Settled } from '../ledger/ledger.js';
+import type { IntentItem, Settled } from '../ledger/ledger.js';
 import { DRAIN_MS } from './late-landings.js';
 import type { LaneState } from './lane-state.js';
 import { look, type Wanted } from './look.js';
 import { withRetries } from './retry.js';
+import { place, unplaced, type WantedBinding } from './unplaced.js';
 
-type Sought = Wanted & ({ readonly item: IntentItem } | { readonly binding: Binding });
+type Sought = (Wanted & { readonly item: IntentItem }) | WantedBinding;
 
 /**
  * Ends what an earlier engine left open in a destination folder, before anything is written into it. The old writer
@@ -20,18 +21,8 @@ export async function recoverFolder(lane: LaneState): Promise<void> {
   if (run.unsure.has(lane.id)) await run.delay(DRAIN_MS);
   run.unsure.delete(lane.id);
   if (intents.length === 0) return;
-  const unplaced = await lane.unplaced();
   const sought = new Map<string, Sought>();
-  for (const binding of unplaced)
-    if (binding.digest)
-      sought.set(`${binding.folder}/${binding.key}`, {
-        binding,
-        mark: lane.lowestOwn(),
-        digest: binding.digest,
-        headerDigest: null,
-        date: binding.date,
-        flags: binding.flags,
-      });
+  for (const want of await unplaced(lane)) sought.set(`${want.binding.folder}/${want.binding.key}`, want);
   for (const intent of intents)
     for (const item of intent.items) {
       const { digest, headerDigest, date, flags } = item;
@@ -41,15 +32,12 @@ export async function recoverFolder(lane: LaneState): Promise<void> {
     }
   const found = await withRetries(run, 'recover', () => look(run, lane, [...sought.values()]));
   const settled: Settled[] = [];
-  const placed: (Binding & { id: { epoch: string; id: string } })[] = [];
   for (const [want, { id }] of found) {
-    if ('binding' in want) placed.push({ ...want.binding, id });
-    else {
-      const { folder, key, size, digest, flags, date } = want.item;
-      settled.push({ folder, key, is: 'copied', id, size, digest, flags, date, verified: true, notes: [] });
-    }
+    if ('binding' in want) continue;
+    const { folder, key, size, digest, flags, date } = want.item;
+    settled.push({ folder, key, is: 'copied', id, size, digest, flags, date, verified: true, notes: [] });
   }
-  if (placed.length > 0) await run.ledger.verify(lane.id, { verified: [], removed: [], placed });
+  await place(lane, found);
   await lane.settle(null, settled);
   for (const intent of intents) await run.ledger.dissolve(intent.id);
   run.listener.log('info', 'looked for what an interrupted run had stored', {

@@ -3,6 +3,7 @@ import type { DestinationId, FoundItem } from '../destinations/destination.js';
 import type { DestinationFolder, DestinationFolderId } from '../mailbox/folder.js';
 import { fingerprints, match, type Unclaimed } from './look.js';
 import type { Run } from './run.js';
+import { wantedBinding } from './unplaced.js';
 
 /**
  * The destination folder has another UIDVALIDITY: every id in its bindings is void. They follow their content, one
@@ -23,11 +24,7 @@ export async function rematchFolder(
     for await (const window of run.ledger.bindings(source.id))
       bound.push(...window.filter((binding) => binding.state === 'claimed' && binding.id === null));
   const found = bound.length > 0 ? await everything(run, folder) : [];
-  const wanted = bound.flatMap((binding) =>
-    binding.digest === null
-      ? []
-      : [{ binding, mark: '0', digest: binding.digest, headerDigest: null, date: binding.date, flags: binding.flags }],
-  );
+  const wanted = bound.flatMap((binding) => wantedBinding(binding, '0'));
   const matched = match(found, wanted);
   const moved = [...matched].map(([want, item]) => ({ binding: want.binding, id: item.id }));
   await run.ledger.rebind(id, folder.epoch, moved);

@@ -40,6 +40,8 @@ export interface FakeDestinationQuirks {
   onAppend?: (nth: number) => AppendFault | null;
   /** What was on the wire when the engine died lands after so many milliseconds; null: never. */
   killLandsAfterMs?: number | null;
+  /** list() shows a message only so long after it was stored. */
+  showsAfterMs?: number;
   /** Called between two appends: what other people do meanwhile. */
   meanwhile?: () => void;
 }
@@ -57,6 +59,7 @@ interface Sent {
 export class FakeDestination implements Destination {
   connected = 0;
   bytesSent = 0;
+  private readonly keptAt = new WeakMap<Buffer, number>();
   private inFlight: { folder: FakeFolder; queue: Sent[] }[] = [];
   private dead = false;
 
@@ -221,17 +224,20 @@ export class FakeDestination implements Destination {
 
   private keep(f: FakeFolder, { item, bytes }: Sent) {
     const date = item.date ?? { seconds: Math.floor(this.clock.now() / 1000), offset: 0 };
-    return f.append(
+    const kept = f.append(
       this.quirks.bytesOf?.(bytes) ?? bytes,
       this.quirks.flagsOf?.(item.flags) ?? item.flags,
       this.quirks.dateOf?.(date) ?? date,
     );
+    this.keptAt.set(kept.bytes, this.clock.now());
+    return kept;
   }
 
   async *list(folder: DestinationFolder, from: DestinationMark, signal: AbortSignal): AsyncIterable<FoundItem[]> {
     const f = this.open(folder);
     if (String(f.epoch) !== from.epoch) throw destinationError('folder', 'now', 'EPOCH_CHANGED');
-    const listed = f.messages.filter((m) => m.uid >= Number(from.mark));
+    const shown = this.clock.now() - (this.quirks.showsAfterMs ?? 0);
+    const listed = f.messages.filter((m) => m.uid >= Number(from.mark) && (this.keptAt.get(m.bytes) ?? 0) <= shown);
     for (let at = 0; at < listed.length; at += 3) {
       signal.throwIfAborted();
       yield listed

@@ -64,6 +64,15 @@ describe('a message whose APPEND', () => {
     }
   });
 
+  it('got no answer is not taken for a twin that the server shows late and never said the id of', async () => {
+    const quirks: FakeDestinationQuirks = { tellsIds: false, showsAfterMs: 5_000 };
+    const world = new World({}, { ...quirks, onAppend: (nth) => (nth === 3 ? 'cut' : null) });
+    for (const n of [1, 2, 1]) world.old.ensure(['INBOX']).append(message(n), [], someDay);
+    await world.run();
+    expectExactlyOnce(world);
+    expect(world.remarks()).toEqual({});
+  });
+
   it('got no answer is not taken for an equal one from before the first run', async () => {
     const world = new World({}, { onAppend: (nth) => (nth === 1 ? 'cut' : null) });
     for (let i = 0; i < 2; i++) world.old.ensure(['INBOX']).append(message(1), [], someDay);

@@ -70,9 +70,10 @@ export class World {
     const destination = new FakeDestination(this.hoster, this.clock, this.quirks, this.appends);
     gate.onKill(() => {
       destination.kill();
-      ledger.killHolders();
+      for (const mailbox of this.store.mailboxes.values()) mailbox.leases.holder?.die();
     });
     let steps = 0;
+    let leased = false;
     const parts: TransferParts = {
       source: mortal(new FakeSource(this.old, this.sourceQuirks), gate),
       destination: mortal(destination, gate),
@@ -86,6 +87,7 @@ export class World {
       retryFailed: how.retryFailed ?? false,
       batch: { bytes: 1_000_000, items: 2 },
       step: (step) => {
+        leased = true;
         steps++;
         how.onStep?.(step, steps);
         if (steps === how.dieAt) {
@@ -99,12 +101,21 @@ export class World {
         this.clock.advance(ms);
       },
     };
+    // Somebody else's lease ends only with time.
+    const tick = () => {
+      if (leased) return;
+      this.clock.advance(5_000);
+      setImmediate(tick);
+    };
+    setImmediate(tick);
     try {
       return await runTransfer(parts, { ...usual, ...how.options }, how.stop ?? new AbortController().signal);
     } catch (error) {
       // Whatever the dying engine made of it: it is dead.
       if (gate.dead) throw new Killed();
       throw error;
+    } finally {
+      leased = true;
     }
   }
 
