@@ -1,5 +1,5 @@
 import { TransferError } from '../../mailbox/transfer-error.js';
-import type { ImapFailure } from '../../protocols/imap/failure.js';
+import { type ImapFailure, isMissing } from '../../protocols/imap/failure.js';
 import { throttled } from '../../protocols/imap/transfer-errors.js';
 
 const FULL = /quota|mailbox is full|out of disk space|not enough (disk )?space|no space left/i;
@@ -27,7 +27,7 @@ export function appendRefusal(failure: ImapFailure, isInbox: boolean): TransferE
   if (responseCode === 'TOOBIG' || responseCode === 'LIMIT' || TOO_LARGE.test(text)) {
     return make('MESSAGE_TOO_LARGE', 'The message is larger than the new mail server takes.');
   }
-  if (responseCode === 'TRYCREATE' || responseCode === 'NONEXISTENT') {
+  if (isMissing(failure)) {
     if (isInbox) return missingMailbox(text, failure);
     return make('DESTINATION_MISSING', 'The folder in the new mailbox is gone.', 'folder', 'later');
   }

@@ -6,7 +6,7 @@ import { quota } from '../../protocols/imap/commands/quota.js';
 import type { MailboxState } from '../../protocols/imap/commands/select.js';
 import { storeFlags } from '../../protocols/imap/commands/store-flags.js';
 import type { ImapConnection } from '../../protocols/imap/connection.js';
-import { isRefusal } from '../../protocols/imap/failure.js';
+import { ImapFailure, isRefusal } from '../../protocols/imap/failure.js';
 import { fetchWindow, inPages, uidWindows } from '../../protocols/imap/mailbox-windows.js';
 import { type ImapLogin, openImap } from '../../protocols/imap/open.js';
 import { ImapPool } from '../../protocols/imap/pool.js';
@@ -69,11 +69,15 @@ export class ImapDestination implements Destination {
 
   private async open(signal: AbortSignal): Promise<ImapConnection> {
     const { policy, openDeadlineMs: deadlineMs } = this.options;
+    let byOwner = true;
     try {
       const grant = await this.options.grant();
+      byOwner = grant.kind === 'user-secret';
       return await openImap(grant.endpoint, loginOf(grant), { policy, deadlineMs }, signal);
     } catch (error) {
-      throw signal.aborted ? signal.reason : this.session.toError(error);
+      if (signal.aborted) throw signal.reason;
+      const told = this.session.toError(error);
+      throw !byOwner && told.code === 'DESTINATION_UNAVAILABLE' && isUnavailable(error) ? perhapsMissing(told) : told;
     }
   }
 
@@ -309,6 +313,16 @@ export class ImapDestination implements Destination {
     if (this.directory === null) throw new Error('connect() comes first');
     return this.directory;
   }
+}
+
+function isUnavailable(error: unknown): error is ImapFailure {
+  return error instanceof ImapFailure && error.kind === 'auth' && error.responseCode === 'UNAVAILABLE';
+}
+
+/** Dovecot says UNAVAILABLE both for a back end that is down and for an administrator who acts as somebody unknown. */
+function perhapsMissing({ scope, retry, code, retryAfterMs, serverText, cause }: TransferError): TransferError {
+  const words = 'The new mail server cannot open the mailbox at the moment, or the mailbox does not exist.';
+  return new TransferError(words, { side: 'destination', scope, retry, code, retryAfterMs, serverText, cause });
 }
 
 function loginOf(grant: ResolvedGrant): ImapLogin {

@@ -34,3 +34,12 @@ export class ImapFailure extends Error {
 export function isRefusal(error: unknown): error is ImapFailure {
   return error instanceof ImapFailure && error.kind === 'refused';
 }
+
+/** The mailbox a command named does not exist. Dovecot says so in words only when it is to be opened. */
+export function isMissing(error: ImapFailure): boolean {
+  if (error.kind !== 'refused') return false;
+  if (error.responseCode === 'NONEXISTENT' || error.responseCode === 'TRYCREATE') return true;
+  return /(mailbox|folder) (does(n't| not) exist|not found)|no such (mailbox|folder)|unknown mailbox/i.test(
+    error.serverText,
+  );
+}

@@ -1,6 +1,6 @@
 import { TransferError, type ErrorSide } from '../../mailbox/transfer-error.js';
 import { ConnectError, toTransferError as fromConnectError } from '../connect-error.js';
-import { ImapFailure } from './failure.js';
+import { ImapFailure, isMissing } from './failure.js';
 
 /** What a provider's own words for a refused sign-in mean: handed in by who knows providers. Null: not known. */
 export type ClassifySignIn = (said: {
@@ -162,12 +162,11 @@ function signInError(error: ImapFailure, context: ErrorContext): TransferError {
 /** A tagged NO to a command other than sign-in and APPEND. */
 function refusedError(error: ImapFailure, context: ErrorContext): TransferError {
   const more = { cause: error, serverText: error.serverText };
+  if (isMissing(error)) {
+    const code = context.side === 'source' ? 'FOLDER_GONE' : 'DESTINATION_MISSING';
+    return make(context, 'The folder is not there any more.', 'folder', 'never', code, more);
+  }
   switch (error.responseCode) {
-    case 'NONEXISTENT':
-    case 'TRYCREATE': {
-      const code = context.side === 'source' ? 'FOLDER_GONE' : 'DESTINATION_MISSING';
-      return make(context, 'The folder is not there any more.', 'folder', 'never', code, more);
-    }
     case 'NOPERM':
     case 'CANNOT':
       return make(context, 'The server does not allow it.', 'folder', 'never', 'NOT_PERMITTED', more);

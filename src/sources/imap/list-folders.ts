@@ -5,7 +5,7 @@ import { namespaces, type Namespaces } from '../../protocols/imap/commands/names
 import { type MailboxStatus, status } from '../../protocols/imap/commands/status.js';
 import { unselect } from '../../protocols/imap/commands/unselect.js';
 import type { ImapConnection } from '../../protocols/imap/connection.js';
-import { isRefusal } from '../../protocols/imap/failure.js';
+import { isMissing, isRefusal } from '../../protocols/imap/failure.js';
 import { assignRoles, type RoleTable } from '../../protocols/imap/folder-roles.js';
 import { decodeMailboxName } from '../../protocols/imap/modified-utf7.js';
 import { folderId } from './folder-ids.js';
@@ -139,7 +139,7 @@ async function ask(connection: ImapConnection, raw: string): Promise<MailboxStat
     return await status(connection, raw);
   } catch (error) {
     if (!isRefusal(error)) throw error;
-    if (error.responseCode === 'NONEXISTENT') return 'gone';
+    if (isMissing(error)) return 'gone';
     return error.responseCode === 'NOPERM' ? 'denied' : null;
   }
 }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { ZonedDate } from '../../../src/mailbox/item.js';
 import type { ConnectPolicy, ConnectTarget } from '../../../src/protocols/connect.js';
 import type { ImapLogin } from '../../../src/protocols/imap/open.js';
@@ -31,10 +32,23 @@ export function sourceOn(account: TestAccount, more: Partial<ImapSourceOptions> 
   });
 }
 
+/** Bodies as hashes, so that a difference can be read. */
+const text = (part: string | Buffer): string =>
+  typeof part === 'string' ? part : createHash('sha256').update(part).digest('hex');
+/** \\Marked says whether somebody has looked since: no part of the mailbox. */
+const attributes = (line: readonly (string | Buffer)[]): string =>
+  line
+    .map(String)
+    .join('')
+    .replace(/ ?\\(Un)?marked/gi, '');
+
 /** Everything an outside reader can see, MODSEQ included. */
 export async function snapshot(account: TestAccount): Promise<string> {
   const [folders] = await runCommands(account, 'LIST "" "*" RETURN (SUBSCRIBED SPECIAL-USE)');
-  const names = folders!.flatMap((line) => /"\/" (.*)$/.exec(String(line[0]))?.[1] ?? []).sort();
+  const names = folders!
+    .filter((line) => !/Noselect/i.test(String(line[0])))
+    .flatMap((line) => /"\/" (.*)$/.exec(String(line[0]))?.[1] ?? [])
+    .sort();
   const commands = names.flatMap((name) => [
     `EXAMINE ${name} (CONDSTORE)`,
     'UID FETCH 1:* (FLAGS INTERNALDATE MODSEQ BODY.PEEK[])',
@@ -43,10 +57,10 @@ export async function snapshot(account: TestAccount): Promise<string> {
   const lasting = seen.map((answer) =>
     answer
       .slice(0, -1)
-      .map((line) => line.map(String).join('\n'))
+      .map((line) => line.map(text).join('\n'))
       .filter((line) => !/RECENT|UNSEEN|CLOSED/.test(line)),
   );
-  return JSON.stringify([folders!.slice(0, -1).map(String).sort(), lasting]);
+  return JSON.stringify([folders!.slice(0, -1).map(attributes).sort(), lasting]);
 }
 
 /** As the owner's own client would do it, with the date in its own zone. Makes the folder when it is missing. */
