@@ -36,7 +36,8 @@ export async function putDraft(
   web.room.change(job.id, change);
   if (test !== null) {
     web.room.nextTest = test;
-    await web.room.tests.request(who, { job: job.id });
+    const run = await web.room.tests.request(who, { job: job.id });
+    await web.room.jobs.patch(who, job.id, { form: { ...FORM, run } });
   }
   return job.id;
 }

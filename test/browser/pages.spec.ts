@@ -38,52 +38,49 @@ async function findings(page: Page): Promise<string[]> {
   }, 60_000);
   afterAll(() => set?.close());
 
+  /** Looks at every page, each person in a window of his own. */
+  async function everywhere(
+    options: Parameters<Stage['visit']>[1],
+    look: (page: Page, name: string) => Promise<readonly string[]>,
+  ): Promise<string[]> {
+    const said: string[] = [];
+    for (const person of new Set(pages.map(({ who }) => who))) {
+      const { page, context } = await set.visit(person, options);
+      let current = '';
+      page.on('console', (message) => message.type() === 'error' && said.push(`${current}: ${message.text()}`));
+      page.on('pageerror', (error) => said.push(`${current}: ${error.message}`));
+      for (const { name, who, path } of pages) {
+        if (who !== person) continue;
+        current = name;
+        await page.goto(`${set.origin}/migrate${path}`);
+        said.push(...(await look(page, name)).map((line) => `${name}: ${line}`));
+      }
+      await context.close();
+    }
+    // A page that says "not found" is answered with 404, and browsers write that down.
+    return said.filter((line) => !line.startsWith('not-found: Failed to load resource'));
+  }
+
   it.each(['light', 'dark'] as const)(
     'has nothing serious for axe on any page, in the %s',
     async (colorScheme) => {
-      const wrong: string[] = [];
-      for (const { name, who, path } of pages) {
-        const { page, context } = await set.visit(who, { colorScheme, bypassCSP: true });
-        await page.goto(`${set.origin}/migrate${path}`);
-        wrong.push(...(await findings(page)).map((finding) => `${name}: ${finding}`));
-        await context.close();
-      }
-      expect(wrong).toEqual([]);
+      expect(await everywhere({ colorScheme, bypassCSP: true }, findings)).toEqual([]);
     },
     300_000,
   );
 
-  it('needs no sideways scrolling at 360 px', async () => {
-    const wide: string[] = [];
-    for (const { name, who, path } of pages) {
-      const { page, context } = await set.visit(who, { viewport: { width: 360, height: 740 } });
-      await page.goto(`${set.origin}/migrate${path}`);
-      const width = await page.evaluate(() => document.documentElement.scrollWidth);
-      if (width > 360) wide.push(`${name}: ${width}`);
-      // A table may scroll inside its own frame only where it says so.
-      const inner = await page.evaluate(
-        () =>
-          [...document.querySelectorAll('.table-responsive')].filter(
-            (frame) => frame.scrollWidth > frame.clientWidth + 1 && frame.querySelector('.mf-table-stack') !== null,
-          ).length,
-      );
-      if (inner > 0) wide.push(`${name}: a stacked table is too wide`);
-      await context.close();
-    }
+  it('needs no sideways scrolling at 360 px, keeps its content policy, and loads nothing that is not there', async () => {
+    const wide = await everywhere({ viewport: { width: 360, height: 740 } }, (page) =>
+      page.evaluate(() => {
+        const wrong: string[] = [];
+        const { scrollWidth } = document.documentElement;
+        if (scrollWidth > 360) wrong.push(`${scrollWidth} px wide`);
+        for (const frame of document.querySelectorAll('.table-responsive:has(.mf-table-stack)'))
+          if (frame.scrollWidth > frame.clientWidth + 1) wrong.push('a stacked table is too wide');
+        return wrong;
+      }),
+    );
     expect(wide).toEqual([]);
-  }, 300_000);
-
-  it('breaks none of its own content policy and loads nothing that is not there', async () => {
-    const wrong: string[] = [];
-    for (const { name, who, path } of pages) {
-      const { page, context } = await set.visit(who);
-      page.on('console', (message) => message.type() === 'error' && wrong.push(`${name}: ${message.text()}`));
-      page.on('pageerror', (error) => wrong.push(`${name}: ${error.message}`));
-      await page.goto(`${set.origin}/migrate${path}`);
-      await context.close();
-    }
-    // A page that says "not found" is answered with 404, and browsers write that down.
-    expect(wrong.filter((line) => !line.startsWith('not-found'))).toEqual([]);
   }, 300_000);
 
   it('is dark where the person’s system is', async () => {
@@ -153,8 +150,9 @@ async function findings(page: Page): Promise<string[]> {
     await page.getByText('Looking into your old mailbox').waitFor();
     const id = /new\/([^/]+)/.exec(shown.path)![1]!;
     const record = set.web.room.records.get(id)!;
-    set.web.room.tests.finish(record.test!.id, PASSED);
-    record.test = { ...PASSED, id: record.test!.id, state: 'done' };
+    const run = String(record.form['run']);
+    set.web.room.tests.finish(run, PASSED);
+    record.test = { ...PASSED, id: run, state: 'done' };
     record.passedAt = new Date().toISOString();
     await page.getByText('It works').waitFor();
     await context.close();

@@ -1,6 +1,6 @@
 import type { JobFilters, SourceSettings } from '../../jobs/job.js';
 import { parseHost } from '../../mailbox/address.js';
-import { BYTES_PER_MEGABYTE, type ConnectionForm, type WizardForm } from './wizard-form.js';
+import { BYTES_PER_MEGABYTE, MAX_EXCLUDED, type ConnectionForm, type WizardForm } from './wizard-form.js';
 
 /** Field name -> key of the sentence in the locale file, with what it needs to be filled in. */
 export type FieldErrors = Readonly<Record<string, FieldError>>;
@@ -23,7 +23,7 @@ export interface ConnectionRules {
   /** A password is sealed with the draft. */
   readonly hasSecret: boolean;
   /** What the sealed password was typed for. */
-  readonly sealedFor: Pick<SourceSettings, 'host' | 'port' | 'security' | 'username'> | null;
+  readonly sealedFor: Pick<SourceSettings, 'host' | 'security' | 'username'> | null;
   readonly needsDestinationSecret: boolean;
   readonly hasDestinationSecret: boolean;
 }
@@ -35,8 +35,8 @@ export interface CheckedConnection {
 }
 
 /**
- * Checks the connection form. A sealed password is only kept for the server and user name it was typed for: who may
- * change the form must not be able to send somebody's password to another machine.
+ * Checks the connection form. A sealed password is only kept for the server and user name it was typed for, and never
+ * for a connection in clear: who may change the form must not be able to send somebody's password elsewhere.
  */
 export function checkConnection(
   form: ConnectionForm,
@@ -67,9 +67,8 @@ export function checkConnection(
   const kept =
     rules.hasSecret &&
     rules.sealedFor?.host === host &&
-    rules.sealedFor.port === port &&
-    rules.sealedFor.security === form.security &&
-    rules.sealedFor.username === form.username;
+    rules.sealedFor.username === form.username &&
+    (form.security !== 'none' || rules.sealedFor.security === 'none');
   if (password === '' && !kept)
     errors.password = {
       key: rules.hasSecret ? 'connection.errors.passwordAgain' : 'connection.errors.passwordMissing',
@@ -96,6 +95,8 @@ export function normaliseHost(typed: string): string | null {
 export function checkItems(form: WizardForm, today: Date): { errors: FieldErrors; filters: JobFilters } {
   const errors: Record<string, FieldError> = {};
   if (!form.kinds || form.kinds.length === 0) errors.kinds = { key: 'items.errors.none' };
+  if (form.exclude.length > MAX_EXCLUDED)
+    errors.exclude = { key: 'items.errors.tooManyFolders', values: { max: MAX_EXCLUDED } };
   const since = form.since === '' ? null : parseDay(form.since);
   if (form.since !== '' && since === null) errors.since = { key: 'items.errors.sinceInvalid' };
   else if (since && since > today) errors.since = { key: 'items.errors.sinceFuture' };

@@ -8,8 +8,8 @@ const OTHER_PROVIDER = 'imap';
 
 /** Characters of one field that are remembered; longer input is refused by the checks anyway. */
 const FIELD = 500;
-/** Lines of the list of folders to leave out. */
-const MAX_FOLDER_LINES = 500;
+/** Folders that can be left out by name; as many as the jobs room takes. */
+export const MAX_EXCLUDED = 5_000;
 
 const text = z.string().max(FIELD).catch('');
 const connection = z.object({
@@ -29,18 +29,20 @@ const schema = z.object({
   existing: z.enum(['keep', 'replace']).catch('keep'),
   confirm: text,
   kinds: z.array(z.enum(ITEM_KINDS)).nullable().catch(null),
-  /** Paths of folders to leave out, one entry a level. */
-  exclude: z.array(z.array(text).max(100)).max(MAX_FOLDER_LINES).catch([]),
+  /** Folders to leave out, one entry a level, typed and not yet saved with the job's filters; null: as saved. */
+  exclude: z.array(z.array(z.string())).nullable().catch(null),
   /** As typed: yyyy-mm-dd. */
   since: text,
   maxMegabytes: text,
   /** What the server showed when the person decided to trust it. */
   certificate: certificate.nullable().catch(null),
   done: z.array(z.enum(STEPS)).catch([]),
+  /** The connection test that was asked for last: it may be running still. */
+  run: text,
 });
 
 /** What was typed, step by step, as text; kept with the draft. Never holds a password. */
-export type WizardForm = z.infer<typeof schema>;
+export type WizardForm = Omit<z.infer<typeof schema>, 'exclude'> & { readonly exclude: readonly (readonly string[])[] };
 export type ConnectionForm = z.infer<typeof connection>;
 
 /** What a form sends: one value, several of one name, or nothing. */
@@ -50,7 +52,7 @@ export type FormBody = Readonly<Record<string, unknown>>;
 export function readForm(draft: Draft): WizardForm {
   const { job } = draft;
   const source = job.source.host ? job.source : null;
-  const form = schema.parse({ connection: null, kinds: null, certificate: null, ...draft.form });
+  const form = schema.parse({ connection: null, kinds: null, certificate: null, exclude: null, ...draft.form });
   return {
     ...form,
     provider: form.provider || (source ? (source.provider ?? OTHER_PROVIDER) : ''),
@@ -63,7 +65,7 @@ export function readForm(draft: Draft): WizardForm {
         username: source.username,
       }),
     kinds: form.kinds ?? (job.items.length > 0 ? [...job.items] : null),
-    exclude: form.exclude.length > 0 ? form.exclude : (job.filters.excludeFolders ?? []).map((path) => [...path]),
+    exclude: form.exclude ?? job.filters.excludeFolders ?? [],
     since: form.since || (job.filters.since?.slice(0, 10) ?? ''),
     maxMegabytes:
       form.maxMegabytes || (job.filters.maxItemBytes ? String(job.filters.maxItemBytes / BYTES_PER_MEGABYTE) : ''),
@@ -74,6 +76,11 @@ export function readForm(draft: Draft): WizardForm {
 
 /** As the pages count when they show a size: what was typed must look the same afterwards. */
 export const BYTES_PER_MEGABYTE = 1024 * 1024;
+
+/** The form as it is kept once its folders are saved with the job's filters: not twice, they may be many. */
+export function withSavedFilters(form: WizardForm): Readonly<Record<string, unknown>> {
+  return { ...form, exclude: null };
+}
 
 export function markDone(form: WizardForm, step: Step): WizardForm {
   return form.done.includes(step) ? form : { ...form, done: [...form.done, step] };
@@ -114,8 +121,7 @@ export function parseFolderLines(lines: string, known: readonly (readonly string
     .map((line) =>
       [...(shown.get(line) ?? line.split('/'))].map((level) => level.trim()).filter((level) => level !== ''),
     )
-    .filter((path) => path.length > 0)
-    .slice(0, MAX_FOLDER_LINES);
+    .filter((path) => path.length > 0);
 }
 
 export function folderLines(paths: readonly (readonly string[])[]): string {

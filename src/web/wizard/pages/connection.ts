@@ -1,12 +1,11 @@
 import type { Draft } from '../../../jobs/contract.js';
 import type { SourceSettings } from '../../../jobs/job.js';
 import { checkConnection, type ConnectionRules } from '../checks.js';
+import { runTest } from '../run-test.js';
 import { fieldProblem, refusal, type Problems, type StepContext, type StepPage } from '../step-page.js';
 import { hostFor } from '../provider-view.js';
 import { field, markDone, secretField, type ConnectionForm, type FormBody, type WizardForm } from '../wizard-form.js';
 
-/** How long the answer to "test" waits before it shows the page that waits on its own (ms). */
-const FIRST_LOOK_MS = 2_000;
 const ADDRESS = /^[^\s@]{1,64}@[^\s@.]+(\.[^\s@.]+)+$/;
 
 export const connectionPage: StepPage = {
@@ -67,7 +66,7 @@ async function find(context: StepContext, body: FormBody) {
 }
 
 async function save(context: StepContext, body: FormBody) {
-  const { jobs, tests, who, draft, options, provider } = context;
+  const { jobs, who, draft, options, provider } = context;
   const form = typed(context.form, body);
   const connection = connectionOf(form, provider?.preset ?? null);
   const password = secretField(body, 'password');
@@ -80,6 +79,7 @@ async function save(context: StepContext, body: FormBody) {
   }
   const pinned =
     keepsPin(draft.job.source, source) && field(body, 'unpin') === '' ? draft.job.source.caFingerprint : undefined;
+  const next = markDone({ ...form, certificate: pinned ? form.certificate : null }, 'connection');
   try {
     await jobs.patch(who, draft.job.id, {
       source: {
@@ -90,10 +90,9 @@ async function save(context: StepContext, body: FormBody) {
       },
       ...(password !== '' && { secret: { password } }),
       ...(destinationPassword !== '' && { destination: { password: destinationPassword } }),
-      form: markDone({ ...form, certificate: pinned ? form.certificate : null }, 'connection'),
+      form: next,
     });
-    const id = await tests.request(who, { job: draft.job.id });
-    await tests.wait(who, id, FIRST_LOOK_MS);
+    await runTest(context, next);
   } catch (error) {
     return again(form, onField(error));
   }

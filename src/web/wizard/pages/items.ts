@@ -8,6 +8,7 @@ import {
   kindsOf,
   markDone,
   parseFolderLines,
+  withSavedFilters,
   type FormBody,
   type WizardForm,
 } from '../wizard-form.js';
@@ -40,7 +41,7 @@ export const itemsPage: StepPage = {
       await context.jobs.patch(context.who, context.draft.job.id, {
         items: form.kinds ?? [],
         filters,
-        form: markDone(form, 'items'),
+        form: withSavedFilters(markDone(form, 'items')),
       });
     } catch (error) {
       return { again: form, problems: refusal(error) };

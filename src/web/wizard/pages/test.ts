@@ -1,17 +1,16 @@
 import { checkItems } from '../checks.js';
+import { currentTest, runTest } from '../run-test.js';
 import { NO_PROBLEMS, refusal, type Problems, type StepContext, type StepPage } from '../step-page.js';
 import { excludedBy, planView, testPage as testView } from '../test-page.js';
-import { field, fields, markDone, type FormBody, type WizardForm } from '../wizard-form.js';
-
-/** How long the answer to "test again" waits before it shows the page that waits on its own (ms). */
-const FIRST_LOOK_MS = 2_000;
+import { field, fields, markDone, withSavedFilters, type FormBody, type WizardForm } from '../wizard-form.js';
 
 export const testPage: StepPage = {
   id: 'test',
   fields: ['certificate', 'folders'],
 
-  async view({ draft, form, provider }) {
-    const test = testView(draft.test, form.exclude, provider?.errors ?? {});
+  async view(context) {
+    const { form, provider } = context;
+    const test = testView(await currentTest(context), form.exclude, provider?.errors ?? {});
     return { test, running: test.state === 'running' };
   },
 
@@ -23,10 +22,9 @@ export const testPage: StepPage = {
   },
 };
 
-async function run({ tests, who, draft, form }: StepContext) {
+async function run(context: StepContext, form: WizardForm = context.form) {
   try {
-    const id = await tests.request(who, { job: draft.job.id });
-    await tests.wait(who, id, FIRST_LOOK_MS);
+    await runTest(context, form);
   } catch (error) {
     return { again: form, problems: refusal(error) };
   }
@@ -36,18 +34,20 @@ async function run({ tests, who, draft, form }: StepContext) {
 /** Pins the certificate that the last test was shown: that one and no other that a form might name. */
 async function trust(context: StepContext, body: FormBody) {
   const { jobs, who, draft, form } = context;
-  const shown = draft.test?.code === 'TLS_UNTRUSTED' ? draft.test.certificate : undefined;
+  const test = await currentTest(context);
+  const shown = test?.code === 'TLS_UNTRUSTED' ? test.certificate : undefined;
   if (!shown || field(body, 'fingerprint') !== shown.fingerprint) return { go: 'test' as const };
   if (field(body, 'compared') === '') return again(form, { certificate: { key: 'test.certificateError' } });
+  const next: WizardForm = { ...form, certificate: { ...shown } };
   try {
     await jobs.patch(who, draft.job.id, {
       source: { ...draft.job.source, caFingerprint: shown.fingerprint },
-      form: { ...form, certificate: { ...shown } },
+      form: next,
     });
   } catch (error) {
     return { again: form, problems: refusal(error) };
   }
-  return run(context);
+  return run(context, next);
 }
 
 /** On to the review, with the folders that were unticked left out. */
@@ -68,7 +68,7 @@ async function goOn(context: StepContext, body: FormBody) {
   const { errors, filters } = checkItems(next, new Date());
   if (Object.keys(errors).length > 0) return { go: 'items' as const };
   try {
-    await jobs.patch(who, draft.job.id, { filters, form: next });
+    await jobs.patch(who, draft.job.id, { filters, form: withSavedFilters(next) });
   } catch (error) {
     return { again: form, problems: refusal(error) };
   }
