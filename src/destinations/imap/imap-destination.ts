@@ -315,11 +315,13 @@ export class ImapDestination implements Destination {
   }
 }
 
-function isUnavailable(error: unknown): error is ImapFailure {
-  return error instanceof ImapFailure && error.kind === 'auth' && error.responseCode === 'UNAVAILABLE';
+/** Refused as unavailable, or cut off, while signing in. */
+function isUnavailable(error: unknown): boolean {
+  if (!(error instanceof ImapFailure)) return false;
+  return error.kind === 'closed' || error.kind === 'bye' || error.responseCode === 'UNAVAILABLE';
 }
 
-/** Dovecot says UNAVAILABLE both for a back end that is down and for an administrator who acts as somebody unknown. */
+/** So does Dovecot answer when its back end is down, and just the same when an administrator acts as somebody unknown. */
 function perhapsMissing({ scope, retry, code, retryAfterMs, serverText, cause }: TransferError): TransferError {
   const words = 'The new mail server cannot open the mailbox at the moment, or the mailbox does not exist.';
   return new TransferError(words, { side: 'destination', scope, retry, code, retryAfterMs, serverText, cause });
