@@ -25,6 +25,13 @@ export class Lane extends LaneState {
   /** Keys of the page at work that have no outcome yet. */
   private open = new Map<ItemKey, ItemMeta>();
   private settledCount = 0;
+  /** Set when the folder cannot be written as a whole: its items fail with it. */
+  private refusing: TransferError | null = null;
+
+  async refuse(error: TransferError): Promise<void> {
+    this.refusing = error;
+    for (const source of this.sources) await this.giveUp(source, error);
+  }
 
   async copy(only?: ReadonlySet<string>): Promise<void> {
     for (const source of this.sources) if (!only || only.has(source.id)) await this.copyFolder(source);
@@ -32,7 +39,7 @@ export class Lane extends LaneState {
 
   /** Goes over the folder again after a lost connection: the ledger knows what is done. */
   private async copyFolder(source: KnownFolder): Promise<void> {
-    let refusing: TransferError | null = null;
+    let refusing = this.refusing;
     for (let tries = 0; ; tries++) {
       this.run.check();
       const before = this.settledCount;
@@ -68,7 +75,7 @@ export class Lane extends LaneState {
   }
 
   /** The destination folder was made anew: bindings follow their content before anything else is written. */
-  private async follow(): Promise<void> {
+  async follow(): Promise<void> {
     const { run } = this;
     const fresh = await withRetries(run, 'mark', () => run.destination.mark(this.folder, run.signal));
     await rematchFolder(run, this.id, { ...this.folder, epoch: fresh.epoch }, this.epoch, this.sources);

@@ -107,17 +107,18 @@ async function findUnseen(
   const sought = unseen.flatMap((binding) => wantedBinding(binding, lane.lowestOwn()));
   const found = await look(run, lane, sought);
   const placed = [...found].map(([want, item]) => ({ ...want.binding, id: item.id }));
-  const seen = new Set(placed.map((binding) => `${binding.folder}/${binding.key}`));
-  const unplaced = placed.filter((binding) => unseen.some((one) => sameItem(one, binding) && one.id === null));
+  const seen = new Set(placed.map(nameOf));
+  const idless = new Set(unseen.filter((binding) => binding.id === null).map(nameOf));
+  const unplaced = placed.filter((binding) => idless.has(nameOf(binding)));
   if (unplaced.length > 0) await run.ledger.verify(lane.id, { verified: [], removed: [], placed: unplaced });
-  const elsewhere = placed.filter((binding) => !unplaced.includes(binding));
+  const elsewhere = placed.filter((binding) => !idless.has(nameOf(binding)));
   await lane.settle(null, elsewhere.map(movedClaim));
-  const lost = unseen.filter((binding) => !seen.has(`${binding.folder}/${binding.key}`));
+  const lost = unseen.filter((binding) => !seen.has(nameOf(binding)));
   return { lost, taken: new Set(placed.map((binding) => binding.id.id)) };
 }
 
-function sameItem(a: Binding, b: Binding): boolean {
-  return a.folder === b.folder && a.key === b.key;
+function nameOf({ folder, key }: Binding): string {
+  return `${folder}/${key}`;
 }
 
 function movedClaim(binding: Binding & { id: { epoch: string; id: string } }): Settled {

@@ -3,6 +3,7 @@ import type { FolderId } from '../mailbox/folder.js';
 import { TransferError } from '../mailbox/transfer-error.js';
 import type { RunTransfer, StopReason, TransferEnd, TransferOptions, TransferParts } from './contract.js';
 import { deepVerify } from './deep-verify.js';
+import { EPOCH_CHANGED } from './deliver.js';
 import { describeRefusals } from './describe.js';
 import { failed } from './failures.js';
 import { skipped } from './filters.js';
@@ -18,6 +19,8 @@ import { Stopped } from './stopping.js';
 
 /** Folders worked on at once, however many connections there may be. */
 const MOST_LANES = 4;
+/** How often a folder that is made anew again and again is followed. */
+const FOLLOWED = 3;
 /** How often what was claimed and never seen is stored again. */
 const STORE_AGAIN_ROUNDS = 2;
 
@@ -59,13 +62,13 @@ async function connect(parts: TransferParts, options: TransferOptions, lease: Le
 async function move(run: Run): Promise<'complete' | 'incomplete'> {
   const folders = await prepareFolders(run);
   const { lanes } = folders;
-  await inLanes(run, lanes, recoverFolder);
+  await inLanes(run, lanes, (lane) => onFolder(lane, () => recoverFolder(lane)));
   await run.step('recovered');
   await folders.followSources();
   await inLanes(run, lanes, (lane) => lane.copy());
   for (const folder of folders.excluded) await skipFolder(run, folder);
   await verifyAll(run, lanes);
-  if (run.options.deepVerify) await inLanes(run, lanes, deepVerify);
+  if (run.options.deepVerify) await inLanes(run, lanes, (lane) => onFolder(lane, () => deepVerify(lane)));
   await run.step('verified');
   await describeRefusals(run, folders.all);
   const complete = await reconcile(run, folders);
@@ -97,6 +100,25 @@ async function inLanes(run: Run, lanes: readonly Lane[], work: (lane: Lane) => P
   if (errors.length > 0) throw errors.find((error) => !(error instanceof Stopped)) ?? errors[0];
 }
 
+/**
+ * Work on one destination folder that must not end the run: a folder that is gone or closed to us is named in the
+ * report and nothing is written into it; one that was made anew is followed.
+ */
+async function onFolder<T>(lane: Lane, work: () => Promise<T>): Promise<T | null> {
+  for (let tries = 0; ; tries++) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof TransferError) || lane.run.signal.aborted) throw error;
+      if (error.side === 'destination' && error.code === EPOCH_CHANGED && tries < FOLLOWED) await lane.follow();
+      else if (error.scope === 'folder' || error.scope === 'item') {
+        await lane.refuse(error);
+        return null;
+      } else throw error;
+    }
+  }
+}
+
 /** A folder that was left out: its items are named as skipped, so that found has no remainder. */
 async function skipFolder(run: Run, folder: KnownFolder): Promise<void> {
   const reason = { code: 'FILTERED_FOLDER', message: 'You left its folder out.' };
@@ -126,8 +148,8 @@ async function verifyAll(run: Run, lanes: readonly Lane[]): Promise<void> {
   for (let round = 0; left.length > 0; round++) {
     const lost = new Map<Lane, Set<FolderId>>();
     await inLanes(run, left, async (lane) => {
-      const missing = await withRetries(run, 'verify', () => verifyFolder(lane));
-      if (missing.length === 0) return;
+      const missing = await onFolder(lane, () => withRetries(run, 'verify', () => verifyFolder(lane)));
+      if (!missing || missing.length === 0) return;
       run.listener.log('warn', 'the new server confirmed items that it does not show', {
         folder: lane.name,
         items: missing.length,
@@ -143,7 +165,7 @@ async function verifyAll(run: Run, lanes: readonly Lane[]): Promise<void> {
       lost.set(lane, new Set(missing.map((binding) => binding.folder)));
     });
     left = [...lost.keys()];
-    await inLanes(run, left, (lane) => lane.copy(lost.get(lane)));
+    if (left.length > 0) await inLanes(run, left, (lane) => lane.copy(lost.get(lane)));
   }
 }
 

@@ -154,6 +154,24 @@ describe('errors', () => {
     expect(failed).toBeGreaterThan(0);
   });
 
+  it('names what was in a folder that vanished in the middle, and finishes the rest', async () => {
+    const world = new World();
+    fill(world, ['Gone'], 1, 2, 3);
+    fill(world, ['Good'], 4, 5);
+    let gone = false;
+    const end = await world.run({
+      onStep: (step) => {
+        if (step !== 'settled' || gone) return;
+        gone = true;
+        world.hoster.folders.delete('Gone');
+      },
+    });
+    expect(end).toEqual({ is: 'completed', outcome: 'incomplete' });
+    expect(world.remarks()).toMatchObject({ FOLDER_FAILED: 1 });
+    expect(contents(world.hoster, 'Good')).toEqual(contents(world.old, 'Good'));
+    expect(await world.run({ retryFailed: true })).toEqual({ is: 'completed', outcome: 'complete' });
+  });
+
   it('says the size limit of the destination as a skip, one by one', async () => {
     const world = new World({}, { maxBytes: 2_000 });
     fill(world, ['INBOX'], 1);
