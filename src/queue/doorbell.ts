@@ -5,6 +5,8 @@ import { type Ring, RUNS_QUEUE, TESTS_QUEUE } from './names.js';
 
 /** Longest a request waits for Redis (ms). */
 const RING_MS = 500;
+/** How long an orderly end may take before the connections are cut (ms). */
+const CLOSE_MS = 3_000;
 /** A Redis that is away is complained about once in this time (ms). */
 const COMPLAINT_MS = 60_000;
 
@@ -21,7 +23,11 @@ export class Doorbell {
     @InjectQueue(RUNS_QUEUE) private readonly runs: Bull.Queue<Ring>,
     @InjectQueue(TESTS_QUEUE) private readonly tests: Bull.Queue<Ring>,
   ) {
-    for (const queue of [runs, tests]) queue.on('error', (error: Error) => this.complain(error.message));
+    for (const queue of [runs, tests]) {
+      queue.on('error', (error: Error) => this.complain(error.message));
+      // @nestjs/bull closes queues in a hook it puts on the queue itself, and waits for Redis to come back for it.
+      (queue as Closable).onApplicationShutdown = () => closeQueue(queue as Closable);
+    }
   }
 
   /**
@@ -79,6 +85,17 @@ export class Doorbell {
     this.complainedAt = now;
     this.logger.warn(`the queue is not reachable, what waits is picked up later: ${what}`);
   }
+}
+
+type Closable = Bull.Queue<Ring> & {
+  onApplicationShutdown?: () => Promise<void>;
+  readonly clients: readonly { disconnect(): void }[];
+};
+
+async function closeQueue(queue: Closable): Promise<void> {
+  await within(CLOSE_MS, queue.close());
+  // Those that are still trying to connect: nothing is lost with them.
+  for (const client of queue.clients) client.disconnect();
 }
 
 /** Null when it takes longer or fails. */

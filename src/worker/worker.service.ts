@@ -67,8 +67,8 @@ export class WorkerService implements OnApplicationBootstrap, BeforeApplicationS
   async beforeApplicationShutdown(): Promise<void> {
     for (const timer of this.timers) clearInterval(timer);
     this.ending.abort('shutdown');
-    // Locally, and without waiting for Redis: from now on nothing is taken that the signal has not stopped.
-    for (const queue of [this.runsQueue, this.testsQueue]) void queue.pause(true, true).catch(() => undefined);
+    // Rings that still come are dropped (see take): the sweeper of another worker rings again. Pausing the queue would
+    // reconnect its blocking client at the same moment as Bull's own close does, and leave one of the two open.
     await this.beat();
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise((resolve) => {
