@@ -42,6 +42,8 @@ export interface JobPageView {
   readonly until: string | null;
   readonly excluded: readonly string[];
   readonly started: boolean;
+  /** Being listed: there is no number yet. */
+  readonly counting: boolean;
   /** Something may change without a person: the page listens, and refreshes itself without JavaScript. */
   readonly live: boolean;
   /** Goes on without a person: "you can leave this page". */
@@ -152,6 +154,7 @@ export function jobPage(job: JobView): JobPageView {
     until: job.state === 'waiting' ? (job.until ?? null) : null,
     excluded: (job.filters.excludeFolders ?? []).map((path) => path.join('/')),
     started,
+    counting: job.state === 'running' && job.progress.found === 0,
     live: !isFinal(job.state) && job.state !== 'draft',
     moving: MOVING.includes(job.state),
     hasReport: started,

@@ -15,6 +15,8 @@ export interface JobRow {
   readonly draft: boolean;
   readonly started: boolean;
   readonly ended: boolean;
+  /** Being listed: there is no number yet. */
+  readonly counting: boolean;
   readonly settled: number;
   readonly max: number;
   readonly barKind: BarKind;
@@ -37,6 +39,7 @@ export function jobRow(job: JobView): JobRow {
     draft: job.state === 'draft',
     started: job.startedAt !== null,
     ended: isFinal(job.state),
+    counting: job.state === 'running' && job.progress.found === 0,
     settled: settledOf(job.progress),
     max: job.progress.found,
     barKind: barKind(job),
