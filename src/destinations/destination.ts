@@ -87,6 +87,8 @@ export interface Destination {
   /** @throws TransferError with side 'destination'. */
   connect(signal: AbortSignal): Promise<DestinationFacts>;
   planFolders(wanted: readonly SourceFolder[]): Promise<FolderPlan>;
+  /** Items in those folders of the plan that exist already; changes nothing. Null, or left out: cannot be told. */
+  countExisting?(plan: FolderPlan, signal: AbortSignal): Promise<number | null>;
   /** Creates and subscribes what is missing. Idempotent. Folders with the same path come back as one. */
   ensureFolders(plan: FolderPlan, signal: AbortSignal): Promise<DestinationFolder[]>;
   /** A lower bound of what comes next in the folder. */

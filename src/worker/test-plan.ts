@@ -1,5 +1,5 @@
 import type { Destination, DestinationFacts } from '../destinations/destination.js';
-import { displayPath, type FolderPlan, type SourceFolder } from '../mailbox/folder.js';
+import { displayPath, type SourceFolder } from '../mailbox/folder.js';
 import type { JobFilters, TestFolder, TestPlan } from '../jobs/job.js';
 import type { Source } from '../sources/source.js';
 
@@ -18,7 +18,7 @@ export interface Quota {
 
 export function testFolders(folders: readonly SourceFolder[]): TestFolder[] {
   return folders
-    .filter(({ selectable }) => selectable)
+    .filter(({ selectable, leftOut }) => selectable && leftOut === undefined)
     .map(({ path, kind, role, items, bytes }) => ({
       path: displayPath(path),
       levels: path,
@@ -82,7 +82,7 @@ export async function planOf(
     quota: fits(facts.quota, quota, totals.bytes),
     maxItemBytes,
     tooLarge: maxItemBytes === null ? 0 : await countTooLarge(parts.source, going, maxItemBytes, totals.items, signal),
-    existingItems: await countExisting(destination, plan),
+    existingItems: (await destination.countExisting?.(plan, signal).catch(() => null)) ?? null,
     estimate: estimate(totals),
   };
 }
@@ -119,12 +119,6 @@ async function countTooLarge(
   } catch {
     return null;
   }
-}
-
-/** Null: not known, or not soon enough. */
-async function countExisting(destination: Destination, plan: FolderPlan): Promise<number | null> {
-  const counting = destination as Destination & { countItems?: (plan: FolderPlan) => Promise<number | null> };
-  return (await counting.countItems?.(plan).catch(() => null)) ?? null;
 }
 
 function estimate({ items, bytes }: { items: number; bytes: number }): TestPlan['estimate'] {

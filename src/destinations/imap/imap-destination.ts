@@ -4,6 +4,7 @@ import { TransferError } from '../../mailbox/transfer-error.js';
 import type { ConnectPolicy } from '../../protocols/connect.js';
 import { quota } from '../../protocols/imap/commands/quota.js';
 import type { MailboxState } from '../../protocols/imap/commands/select.js';
+import { status } from '../../protocols/imap/commands/status.js';
 import { storeFlags } from '../../protocols/imap/commands/store-flags.js';
 import type { ImapConnection } from '../../protocols/imap/connection.js';
 import { ImapFailure, isRefusal } from '../../protocols/imap/failure.js';
@@ -32,7 +33,7 @@ import { type Directory, readDirectory } from './directory.js';
 import { ensureFolders } from './ensure.js';
 import { fingerprintUids } from './fingerprint.js';
 import { planFolders } from './plan.js';
-import { fitPath } from './names.js';
+import { fitPath, pathKey } from './names.js';
 import { fitFlags } from './flags.js';
 import { setAside } from './set-aside.js';
 import { storeItems } from './store.js';
@@ -114,6 +115,16 @@ export class ImapDestination implements Destination {
 
   async planFolders(wanted: readonly SourceFolder[]): Promise<FolderPlan> {
     return planFolders(wanted, this.known());
+  }
+
+  async countExisting(plan: FolderPlan, signal: AbortSignal): Promise<number | null> {
+    const { byKey } = this.known();
+    const existing = plan.mappings.flatMap(({ path }) => byKey.get(pathKey(path)) ?? []);
+    const names = [...new Set(existing.filter(({ selectable }) => selectable).map(({ raw }) => raw))];
+    return this.session.repeatable(signal, undefined, async (connection) => {
+      const counts = await Promise.all(names.map(async (raw) => (await status(connection, raw)).messages));
+      return counts.reduce<number | null>((sum, n) => (sum === null || n === null ? null : sum + n), 0);
+    });
   }
 
   async ensureFolders(plan: FolderPlan, signal: AbortSignal): Promise<DestinationFolder[]> {
