@@ -4,7 +4,6 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Role } from './panel/host-panel.js';
-import { redisOptions } from './queue/queue.module.js';
 import { runDoctor } from './standalone/commands/doctor.js';
 import { hashPasswordCommand } from './standalone/commands/hash-password.js';
 import { migrateDatabaseCommand } from './standalone/commands/migrate-database.js';
@@ -66,9 +65,7 @@ program
   .option('--mailbox <address>', 'also try to open this mailbox at the destination')
   .option('--json', 'one JSON object a line')
   .action(async (options: { mailbox?: string; json?: boolean }) => {
-    process.exitCode = (await runDoctor(options, redisOptions, (line) => console.log(line)))
-      ? EXIT.complete
-      : EXIT.failed;
+    process.exitCode = (await runDoctor(options, (line) => console.log(line))) ? EXIT.complete : EXIT.failed;
   });
 
 program

@@ -94,7 +94,7 @@ function npm(args) {
 async function forTests() {
   const infra = (file) => import(new URL(`../../dist/src/standalone/infra/${file}`, import.meta.url).href);
   const [{ findDovecot }, { findRedis }, { which, installPackages }] = await Promise.all(
-    ['dovecot.js', 'redis.js', 'tools.js'].map(infra),
+    ['dovecot-programs.js', 'redis.js', 'tools.js'].map(infra),
   );
   try {
     findDovecot(say);

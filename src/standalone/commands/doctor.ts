@@ -1,11 +1,11 @@
 import { connect } from 'node:net';
-import Bull from 'bull';
 import { ImapFlow } from 'imapflow';
 import pg from 'pg';
 import { createDataSource } from '../../database/data-source.js';
 import { pendingMigrations } from '../../database/migrate.js';
 import type { DestinationGrant, Principal } from '../../panel/host-panel.js';
 import type { RedisAddress } from '../../panel/options.js';
+import { redisInfo } from '../infra/redis-info.js';
 import { masterKeys, tokenKey } from '../keys.js';
 import { StandalonePanel } from '../panel.js';
 import { DEFAULT_TENANT } from '../people.js';
@@ -26,13 +26,9 @@ interface Finding {
   readonly hint?: string;
 }
 
-/** The queue room's way to turn an address into Bull's options; given by the command line. */
-export type RedisOptionsOf = (address: RedisAddress) => NonNullable<Bull.QueueOptions['redis']>;
-
 /** Looks at everything a migration needs and changes nothing. @returns whether all is well. */
 export async function runDoctor(
   options: { readonly mailbox?: string; readonly json?: boolean },
-  redisOptions: RedisOptionsOf,
   say: (line: string) => void,
 ): Promise<boolean> {
   let well = true;
@@ -54,7 +50,7 @@ export async function runDoctor(
   const databaseUrl = settings.databaseUrl ?? runtime?.databaseUrl ?? null;
   tell(keys(settings, runtime));
   tell(await database(databaseUrl));
-  tell(await queue(settings.redis ?? runtime?.redis ?? null, redisOptions));
+  tell(await queue(settings.redis ?? runtime?.redis ?? null));
   const destination = settings.destination ?? (settings.sandbox ? (runtime?.sandbox?.destination ?? null) : null);
   tell(await checkDestination(settings, destination, databaseUrl, options.mailbox ?? null));
   return well;
@@ -106,21 +102,14 @@ async function database(url: string | null): Promise<Finding> {
   }
 }
 
-async function queue(address: RedisAddress | null, redisOptions: RedisOptionsOf): Promise<Finding> {
+async function queue(address: RedisAddress | null): Promise<Finding> {
   const check = 'queue' as const;
   if (!address) return missing(check, 'MAILFERRY_REDIS_URL');
-  const bull = new Bull('doctor', { redis: redisOptions(address), prefix: '{mailferry-doctor}' });
   try {
-    // Bull tries for ever; the first refusal is enough here.
-    await new Promise<void>((done, refuse) => {
-      bull.once('error', refuse);
-      setTimeout(() => refuse(new Error('does not answer')), PATIENCE_MS).unref();
-      bull.isReady().then(() => done(), refuse);
-    });
-    const info = await bull.client.info();
-    const version = /redis_version:(\S+)/.exec(info)?.[1] ?? '?';
-    const policy = /maxmemory_policy:(\S+)/.exec(info)?.[1];
-    if (policy && policy !== 'noeviction')
+    const info = await redisInfo(address, PATIENCE_MS);
+    const version = /^redis_version:(\S+)/m.exec(info)?.[1] ?? '?';
+    const policy = /^maxmemory_policy:(\S+)/m.exec(info)?.[1];
+    if (policy !== 'noeviction')
       return {
         check,
         ok: false,
@@ -130,9 +119,6 @@ async function queue(address: RedisAddress | null, redisOptions: RedisOptionsOf)
     return { check, ok: true, message: `Redis ${version}` };
   } catch (error) {
     return { check, ok: false, message: lineOf(error), hint: 'check MAILFERRY_REDIS_URL, and that the server runs' };
-  } finally {
-    bull.on('error', () => undefined);
-    bull.client.disconnect();
   }
 }
 

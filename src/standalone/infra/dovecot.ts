@@ -16,6 +16,7 @@ import { userInfo } from 'node:os';
 import { issue, makeAuthority, type Authority } from './certificate.js';
 import { authOwner, dovecotAccounts, mailOwner, prepareAccounts, type DovecotAccounts } from './dovecot-accounts.js';
 import { dovecotConfig, type DovecotPlace, type DovecotShape, type DovecotUser } from './dovecot-config.js';
+import { findDovecot, linkModules, type DovecotPrograms } from './dovecot-programs.js';
 import { dataPlace, isRoot, lookUpUser, shortPlace, SYSTEM_USER, type Owner } from './places.js';
 import {
   alive,
@@ -27,7 +28,6 @@ import {
   waitUntil,
   type RunningServer,
 } from './process.js';
-import { installPackages, libraryPath, unpackPackages, which } from './tools.js';
 
 export interface DovecotOptions extends DovecotShape {
   /** A word for the instance: its data lie in `dir`/name. */
@@ -63,17 +63,6 @@ export interface DovecotServer extends RunningServer {
   restart(): Promise<void>;
 }
 
-interface Programs {
-  readonly doveconf: string;
-  readonly dovecot: string;
-  readonly unpacked: string | null;
-  readonly env: NodeJS.ProcessEnv;
-}
-
-const PACKAGES = ['dovecot-core', 'dovecot-imapd'];
-/** What their programs need beyond what every Debian has. */
-const LIBRARIES = ['libsodium23', 'libunwind8', 'libcap2', 'libssl3', 'libexttextcat-2.0-0'];
-const HINT = `apt-get install ${PACKAGES.join(' ')}`;
 /** Start again with other ports when somebody else took ours meanwhile. */
 const PORT_ATTEMPTS = 3;
 /** Room that Dovecot's own socket names need below base_dir. */
@@ -97,6 +86,8 @@ export async function startDovecot(options: DovecotOptions): Promise<DovecotServ
   mkdirSync(join(dir, 'state'), { recursive: true });
   prepareAccounts(dir, options.master);
   for (const user of options.users ?? []) accounts.add(user);
+
+  linkModules(programs, shortPlace(join(dir, 'run'), SOCKET_NAME_MAX, 0o755));
 
   let ports = options.ports ?? readJson<{ imap: number; imaps: number }>(portsFile);
   let pid = 0;
@@ -159,61 +150,9 @@ export async function startDovecot(options: DovecotOptions): Promise<DovecotServ
   };
 }
 
-/**
- * Dovecot's programs: installed; else installed now (root); else unpacked into a folder of ours (anybody).
- * @throws Error with one line that says what to install.
- */
-export function findDovecot(say: (line: string) => void): Programs {
-  const here = installed();
-  if (here) return here;
-  let why = '';
-  if (isRoot()) {
-    why = installPackages(PACKAGES, say) ?? '';
-    const now = installed();
-    if (now) return now;
-  }
-  const tree = unpackPackages('dovecot', [...PACKAGES, ...LIBRARIES], say);
-  if ('dir' in tree) {
-    const programs = {
-      doveconf: join(tree.dir, 'usr/bin/doveconf'),
-      dovecot: join(tree.dir, 'usr/sbin/dovecot'),
-      unpacked: tree.dir,
-      env: {
-        LD_LIBRARY_PATH: `${join(tree.dir, 'usr/lib/dovecot')}:${join(tree.dir, 'usr/lib/dovecot/modules/old-stats')}:${libraryPath(tree.dir)}`,
-      },
-    };
-    const wrong = unfit(programs);
-    if (!wrong) return programs;
-    why = wrong;
-  } else why ||= tree.error;
-  throw new Error(`no Dovecot 2.3 here (${why}): ${HINT}`);
-}
-
-function installed(): Programs | null {
-  const dovecot = which('dovecot');
-  const doveconf = which('doveconf');
-  if (!dovecot || !doveconf || !existsSync('/usr/lib/dovecot/imap')) return null;
-  const programs = { dovecot, doveconf, unpacked: null, env: {} };
-  const wrong = unfit(programs);
-  // Another major version on the machine cannot be put beside this one's packages: say so instead of trying.
-  if (wrong) throw new Error(`${wrong}; the sandbox and the tests need Dovecot 2.3`);
-  return programs;
-}
-
-/** Null: it runs and is a 2.3. */
-function unfit(programs: Programs): string | null {
-  const said = spawnSync(programs.dovecot, ['--version'], {
-    encoding: 'utf8',
-    env: { ...process.env, ...programs.env },
-  });
-  if (said.status !== 0)
-    return `Dovecot does not run: ${(said.stderr ?? '').trim().split('\n')[0] || said.error?.message}`;
-  return said.stdout.startsWith('2.3.') ? null : `Dovecot here is ${said.stdout.split(' ')[0]}`;
-}
-
 /** @returns pid of the master, when both ports answer. */
 async function launch(
-  programs: Programs,
+  programs: DovecotPrograms,
   dir: string,
   conf: string,
   ports: { imap: number; imaps: number },
