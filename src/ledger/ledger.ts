@@ -72,9 +72,9 @@ export interface FolderMap {
   readonly folders: readonly KnownFolder[];
 }
 
-/** Codes of skips that other settings or another destination limit would undo. */
+/** Codes of skips that other settings would undo. */
 export function isFilterCode(code: string): boolean {
-  return code.startsWith('FILTERED_') || code === 'TOO_LARGE' || code === 'MESSAGE_TOO_LARGE';
+  return code.startsWith('FILTERED_') || code === 'TOO_LARGE';
 }
 
 /** Names one item of the ledger. */

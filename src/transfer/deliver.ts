@@ -194,11 +194,10 @@ function noAnswer(): TransferError {
 }
 
 function refusal(folder: FolderId, item: StagedItem, error: TransferError): Settled {
-  const tooLarge = error.code === 'MESSAGE_TOO_LARGE' || error.code === 'TOO_LARGE';
   return {
     folder,
     key: item.ref.key,
-    is: tooLarge ? 'skipped' : 'failed',
+    is: 'failed',
     code: error.code,
     message: error.message,
     serverText: error.serverText,

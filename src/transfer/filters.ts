@@ -33,6 +33,11 @@ export function filterOf(
   return null;
 }
 
+/** Left out by the person's own choice is skipped; what the new server does not take has failed: somebody can mend that. */
+export function outcomeOf(code: string): 'skipped' | 'failed' {
+  return code === 'MESSAGE_TOO_LARGE' ? 'failed' : 'skipped';
+}
+
 export function skipped(folder: FolderId, item: ItemMeta, reason: { code: string; message: string }): Settled {
-  return { folder, key: item.key, is: 'skipped', ...reason, size: item.size, date: item.date };
+  return { folder, key: item.key, is: outcomeOf(reason.code), ...reason, size: item.size, date: item.date };
 }

@@ -172,12 +172,12 @@ describe('errors', () => {
     expect(await world.run({ retryFailed: true })).toEqual({ is: 'completed', outcome: 'complete' });
   });
 
-  it('says the size limit of the destination as a skip, one by one', async () => {
+  it('names what is too large for the destination as failed, one by one, and copies the rest', async () => {
     const world = new World({}, { maxBytes: 2_000 });
     fill(world, ['INBOX'], 1);
     world.old.folder(['INBOX'])!.append(message(2, { size: 3_000 }), [], someDay);
-    expect(await world.run()).toEqual({ is: 'completed', outcome: 'complete' });
-    expect(world.refusals()[0]).toMatchObject({ code: 'MESSAGE_TOO_LARGE', outcome: 'skipped' });
+    expect(await world.run()).toEqual({ is: 'completed', outcome: 'incomplete' });
+    expect(world.refusals()[0]).toMatchObject({ code: 'MESSAGE_TOO_LARGE', outcome: 'failed' });
   });
 
   it('is broken, not finished, when the source shows no folders at all', async () => {
