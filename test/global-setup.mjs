@@ -37,12 +37,16 @@ export default async function setUp() {
     globalThis.__mailferryServers.reaper = reaper;
     const authority = makeAuthority('Mailferry tests');
     const common = { dir, say, authority, master: MASTER };
-    const [postgres, redis, old, hoster] = await Promise.all([
+    // All of them, even when one fails: what is still on its way could not be ended.
+    const started = await Promise.allSettled([
       kept(startPostgres({ dir, durable: false })),
       kept(startRedis({ dir, durable: false, say })),
       kept(startDovecot({ ...common, name: 'old', format: 'mdbox' })),
       kept(startDovecot({ ...common, name: 'hoster', format: 'maildir', escapeNames: true })),
     ]);
+    const failed = started.find((one) => one.status === 'rejected');
+    if (failed) throw failed.reason;
+    const [postgres, redis, old, hoster] = started.map((one) => one.value);
     const dovecot = (name, server) => ({
       name,
       dir: server.dir,
