@@ -5,10 +5,16 @@ import { type Ring, RUNS_QUEUE, TESTS_QUEUE } from './names.js';
 
 /** Longest a request waits for Redis (ms). */
 const RING_MS = 500;
-/** How long an orderly end may take before the connections are cut (ms). */
+/** How long an orderly end is waited for (ms). */
 const CLOSE_MS = 3_000;
 /** A Redis that is away is complained about once in this time (ms). */
 const COMPLAINT_MS = 60_000;
+
+type Closable = Bull.Queue<Ring> & {
+  onApplicationShutdown?: () => Promise<void>;
+  readonly bclientInitialized?: boolean;
+  readonly bclient: { connect: () => Promise<unknown> };
+};
 
 /**
  * Tells the workers that there is something to do. Postgres holds what; a ring that is lost is rung again by the
@@ -25,7 +31,7 @@ export class Doorbell {
   ) {
     for (const queue of [runs, tests]) {
       queue.on('error', (error: Error) => this.complain(error.message));
-      // @nestjs/bull closes queues in a hook it puts on the queue itself, and waits for Redis to come back for it.
+      // In place of the hook that @nestjs/bull puts on the queue.
       (queue as Closable).onApplicationShutdown = () => closeQueue(queue as Closable);
     }
   }
@@ -87,15 +93,17 @@ export class Doorbell {
   }
 }
 
-type Closable = Bull.Queue<Ring> & {
-  onApplicationShutdown?: () => Promise<void>;
-  readonly clients: readonly { disconnect(): void }[];
-};
-
+/**
+ * Bull's own end waits for Redis to come back: it goes on behind, a process that ends need not wait for it. On its way it
+ * connects its blocking client once more and leaves nobody to hear that this failed.
+ */
 async function closeQueue(queue: Closable): Promise<void> {
+  if (queue.bclientInitialized) {
+    const { bclient } = queue;
+    const connect = bclient.connect.bind(bclient);
+    bclient.connect = () => connect().catch(() => undefined);
+  }
   await within(CLOSE_MS, queue.close());
-  // Those that are still trying to connect: nothing is lost with them.
-  for (const client of queue.clients) client.disconnect();
 }
 
 /** Null when it takes longer or fails. */

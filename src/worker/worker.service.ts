@@ -47,7 +47,7 @@ export class WorkerService implements OnApplicationBootstrap, BeforeApplicationS
   ) {}
 
   async onApplicationBootstrap(): Promise<void> {
-    process.on('unhandledRejection', this.onStray);
+    catchStrays(this.logger);
     const { jobs, sweepMs } = this.options.worker;
     this.take(this.runsQueue, jobs, async (id) => {
       this.runs++;
@@ -78,7 +78,6 @@ export class WorkerService implements OnApplicationBootstrap, BeforeApplicationS
     clearTimeout(timer);
     if (drained === 'late') this.logger.warn('runs did not stop in time: they are taken back by another worker');
     await this.db.query(`DELETE FROM mailferry.workers WHERE id = $1`, [this.id]).catch(() => undefined);
-    process.off('unhandledRejection', this.onStray);
   }
 
   /** A ring never fails in Bull's eyes: what comes of it is in Postgres. */
@@ -130,11 +129,19 @@ export class WorkerService implements OnApplicationBootstrap, BeforeApplicationS
       )
       .catch((error: Error) => this.logger.warn(`beat: ${error.message}`));
   }
+}
 
-  /** A library's forgotten promise must not end everybody's migrations. */
-  private readonly onStray = (error: unknown): void => {
-    this.logger.error(
+let strayCatcher: ((error: unknown) => void) | null = null;
+
+/**
+ * A library's forgotten promise must not end everybody's migrations. Once for the process, which is the worker's own, and
+ * until its end: connections that are cut at the end leave strays, too.
+ */
+function catchStrays(logger: Logger): void {
+  if (strayCatcher !== null) return;
+  strayCatcher = (error) =>
+    logger.error(
       `a rejection nobody waited for: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
     );
-  };
+  process.on('unhandledRejection', strayCatcher);
 }

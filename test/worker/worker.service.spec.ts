@@ -183,9 +183,14 @@ test('a worker that is told to end hands its runs back and says goodbye', async 
 });
 
 test('a worker can end while Redis is away', async () => {
-  await worker();
+  outside.fill(1);
+  const one = await worker();
+  const { job } = await one.jobs.create(alice, newJob({ start: true }));
+  await until(async () => (await stateOf(one, job.id)) === 'completed');
   await redis.kill();
   await end(running.pop()!);
+  // Only so that nothing keeps trying to connect after this test.
+  await redis.restart();
 });
 
 test('a failing job leaves the worker and the other jobs alone', async () => {
