@@ -42,7 +42,7 @@ export interface Limits {
 export interface WorkerOptions {
   /** Migrations at once in this process. */
   readonly jobs: number;
-  /** Connections to one source host, all migrations of this process together. */
+  /** Connections of one migration to its old account, at most; a provider that bears fewer is known to (src/providers). */
   readonly connections: number;
   readonly dataDir: string;
   /** Bytes of bodies in memory over all migrations of the process, and in temp files. */

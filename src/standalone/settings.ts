@@ -211,7 +211,7 @@ export function checkKeys(keys: string, name: string): void {
   const ids = new Set<string>();
   for (const entry of keys.split(',')) {
     const [id, text, ...rest] = entry.trim().split(':');
-    if (!id || !text || rest.length || !/^[A-Za-z0-9_.-]{1,64}$/.test(id))
+    if (!id || !text || rest.length || !/^[A-Za-z0-9_.-]{1,32}$/.test(id))
       throw new SettingsError(`${name} must be id:KEY[,id:KEY...]`);
     if (!/^[A-Za-z0-9+/]{43}=?$/.test(text) || Buffer.from(text, 'base64').length !== 32)
       throw new SettingsError(`${name}: key '${id}' must be 32 bytes in base64 (openssl rand -base64 32)`);
