@@ -1,0 +1,103 @@
+// The engine alone, as a process of its own for every run: node engine.mjs '<json>' with { build, databaseUrl, from, to, master }.
+// No web, no worker, no queue; the ledger is the real one.
+import { join } from 'node:path';
+import { performance } from 'node:perf_hooks';
+import { pathToFileURL } from 'node:url';
+
+const began = performance.now();
+const { build, databaseUrl, from, to, master, connections = 4, say = false } = JSON.parse(process.argv[2]);
+const load = (path) => import(pathToFileURL(join(build, 'dist', 'src', path)).href);
+await import(pathToFileURL(join(build, 'node_modules', 'reflect-metadata', 'Reflect.js')).href);
+const { createDataSource } = await load('database/data-source.js');
+const { migrateDatabase } = await load('database/migrate.js');
+const { ensureLink } = await load('ledger/links.js');
+const { PostgresLedger } = await load('ledger/postgres-ledger.js');
+const { ImapSource } = await load('sources/imap/imap-source.js');
+const { ImapDestination } = await load('destinations/imap/imap-destination.js');
+const { BodyStaging } = await load('transfer/staging.js');
+const { runTransfer } = await load('transfer/run-transfer.js');
+
+const policy = { allowPrivate: true, allowPlaintext: true, ports: 'any', deadlineMs: 20_000 };
+const endpoint = ({ port }) => ({ host: '127.0.0.1', port, security: 'none' });
+const source = new ImapSource({
+  target: endpoint(from),
+  login: async () => ({ kind: 'password', user: from.user, password: from.password }),
+  policy,
+  owner: from.user,
+  maxConnections: connections,
+});
+const destination = new ImapDestination({
+  grant: async () => ({
+    kind: 'imap-authzid',
+    endpoint: endpoint(to),
+    authcid: master.name,
+    authzid: to.user,
+    password: master.password,
+  }),
+  policy,
+  maxConnections: connections,
+});
+const db = await createDataSource({ url: databaseUrl }).initialize();
+await migrateDatabase(db);
+const link = await ensureLink(db, {
+  tenant: 'bench',
+  address: to.user,
+  sourceKind: source.account.kind,
+  accountHash: source.account.stableId,
+});
+const [job] = await db.query(
+  `INSERT INTO mailferry.jobs (tenant, domain, mailbox, owner, link, state, source, items)
+   VALUES ('bench', 'bench.test', $1, 'bench', $2, 'running', '{}', '{mail}') RETURNING id`,
+  [to.user, link],
+);
+const [run] = await db.query(`INSERT INTO mailferry.runs (job, kind, worker) VALUES ($1, 'first', NULL) RETURNING id`, [
+  job.id,
+]);
+const started = performance.now();
+const marks = [];
+const end = await runTransfer(
+  {
+    source,
+    destination,
+    ledger: new PostgresLedger(db),
+    staging: new BodyStaging(),
+    listener: {
+      planned() {},
+      counted() {},
+      moved() {},
+      log: (level, message, detail) => level === 'info' || console.error(level, message, JSON.stringify(detail ?? {})),
+    },
+    link,
+    job: job.id,
+    run: run.id,
+    holder: 'bench',
+    retryFailed: false,
+    step: (step) => void (say && marks.push([step, performance.now() - started])),
+  },
+  {
+    kinds: ['mail'],
+    existing: 'keep',
+    excludeFolders: [],
+    since: null,
+    maxItemBytes: null,
+    repair: true,
+    deepVerify: false,
+    recoveryFolder: ['Before migration'],
+  },
+  new globalThis.AbortController().signal,
+);
+const seconds = (performance.now() - started) / 1000;
+await db.query(`UPDATE mailferry.runs SET state = 'completed', finished_at = now() WHERE id = $1`, [run.id]);
+await db.query(`UPDATE mailferry.jobs SET state = 'completed' WHERE id = $1`, [job.id]);
+await db.destroy();
+if (say) {
+  const first = new Map();
+  const last = new Map();
+  for (const [step, at] of marks) {
+    if (!first.has(step)) first.set(step, at);
+    last.set(step, at);
+  }
+  for (const [step, at] of first) console.error(`${step}: ${at.toFixed(0)} to ${last.get(step).toFixed(0)} ms`);
+}
+console.log(JSON.stringify({ end, seconds, boot: (started - began) / 1000 }));
+process.exit(end.is === 'completed' && end.outcome === 'complete' ? 0 : 1);
