@@ -24,7 +24,7 @@ const started: { stop(): Promise<void> }[] = [];
 const folders: string[] = [];
 
 export async function privateDovecot(options: Partial<DovecotOptions> = {}): Promise<DovecotServer> {
-  return kept(await startDovecot({ name: 'private', dir: folder(), master: PRIVATE_MASTER, ...options }));
+  return kept(await startDovecot({ name: 'private', dir: privateFolder(), master: PRIVATE_MASTER, ...options }));
 }
 
 export interface Restartable {
@@ -34,12 +34,12 @@ export interface Restartable {
 
 /** @param durable true: what it holds survives kill(). */
 export async function privateRedis(durable = false): Promise<RedisServer & Restartable> {
-  const dir = folder();
+  const dir = privateFolder();
   return restartable(() => startRedis({ dir, durable }));
 }
 
 export async function privatePostgres(): Promise<PostgresServer & Restartable> {
-  const dir = folder();
+  const dir = privateFolder();
   let port: number | undefined;
   return restartable(async () => {
     const server = await startPostgres({ dir, port });
@@ -70,12 +70,14 @@ async function restartable<T extends RedisServer | PostgresServer>(start: () => 
   });
 }
 
-function kept<T extends { stop(): Promise<void> }>(server: T): T {
+/** It is stopped by stopPrivateServers(). */
+export function kept<T extends { stop(): Promise<void> }>(server: T): T {
   started.push(server);
   return server;
 }
 
-function folder(): string {
+/** A folder of a server of one spec's own; stopPrivateServers() removes it. */
+export function privateFolder(): string {
   const parent = join(testEnv().dir, 'private');
   mkdirSync(parent, { recursive: true });
   const dir = mkdtempSync(join(parent, 's-'));
