@@ -66,7 +66,10 @@ export const MESSAGES: Readonly<Record<string, Words>> = {
     action: 'Nothing needs to be done: it goes on by itself.',
   },
 
-  THROTTLED: { message: 'The old provider asks us to wait.', action: 'Nothing needs to be done: it goes on by itself.' },
+  THROTTLED: {
+    message: 'The old provider asks us to wait.',
+    action: 'Nothing needs to be done: it goes on by itself.',
+  },
   VOLUME_EXHAUSTED: {
     message: 'The old provider gives no more data for some hours.',
     action: 'Nothing needs to be done: it goes on by itself.',
@@ -90,7 +93,10 @@ export const MESSAGES: Readonly<Record<string, Words>> = {
     message: 'The old server numbers its messages anew each time, so they cannot be followed.',
     action: ASK_PROVIDER,
   },
-  STAGING_FULL: { message: 'There is no room for large messages on our side at the moment.', action: 'It goes on by itself.' },
+  STAGING_FULL: {
+    message: 'There is no room for large messages on our side at the moment.',
+    action: 'It goes on by itself.',
+  },
   STAGING_FAILED: { message: 'A message could not be kept on our side.', action: 'It goes on by itself.' },
 
   QUOTA_EXCEEDED: {
@@ -102,8 +108,8 @@ export const MESSAGES: Readonly<Record<string, Words>> = {
     action: 'Nothing is lost. Try again in some minutes, or ask your hoster.',
   },
   DESTINATION_MISSING: {
-    message: 'The new mailbox does not exist.',
-    action: 'Make the mailbox in the control panel first.',
+    message: 'The new mailbox does not exist, or the mail server does not open it.',
+    action: 'Make sure that the mailbox exists in the control panel, then go on.',
   },
   DESTINATION_AUTH_FAILED: {
     message: 'The new mailbox does not accept its password.',

@@ -14,6 +14,7 @@ import { ENDPOINTS, type Endpoints } from './endpoints.js';
 import { GuardedSource, isRefusedSignIn } from './guarded-source.js';
 import { SameMailbox } from './same-mailbox.js';
 import { Scrubber } from './scrubber.js';
+import { notOpened } from './run-end.js';
 import { type OpenedSecrets, SecretOpener } from './secret-opener.js';
 import { TestRecord } from './test-record.js';
 import { planOf, type Quota, testFolders, totalsOf, wanted } from './test-plan.js';
@@ -132,7 +133,9 @@ export class ConnectionTester {
     } catch (error) {
       if (!(error instanceof TransferError)) throw error;
       this.logger.log(scrubber.text(`test ${test.id}: ${error.side} ${error.code}`));
-      return failed(this.codeFor(error, access?.kind() ?? null), error);
+      const missing = error.code === 'DESTINATION_NOT_OPENED';
+      const opened = missing && (await this.record.openedBefore(test));
+      return failed(missing ? notOpened(opened) : this.codeFor(error, access?.kind() ?? null), error);
     } finally {
       await source.close().catch(() => undefined);
       await access?.release();

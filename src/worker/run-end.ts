@@ -19,6 +19,8 @@ export interface RunFacts {
   readonly unproven: boolean;
   /** Waits in a row, before this run, without anything copied in between. */
   readonly fruitless: number;
+  /** True: some run has written folders of this destination mailbox before, so it did exist. */
+  readonly openedBefore: boolean;
   /** How the panel let us in. */
   readonly access: DestinationGrant['kind'] | null;
   readonly now: Date;
@@ -59,6 +61,9 @@ export const HANDED_BACK: Verdict = { event: 'requeue', run: 'interrupted', reas
 export function judgeError(error: TransferError, facts: RunFacts): Verdict {
   const reason = reasonOf(error, facts);
   const failed: Verdict = { event: 'fail', run: 'failed', reason };
+  // Waiting does not make a mailbox: somebody must.
+  if (error.code === 'DESTINATION_NOT_OPENED' && !facts.openedBefore)
+    return { event: 'need-action', run: 'needs-action', reason };
   const limited = LIMITS.includes(error.code) || error.retryAfterMs !== undefined;
   // The first run of settings nobody tested is their test: it says at once what is wrong with them.
   if (error.side === 'source' && facts.unproven && !limited) return failed;
@@ -87,13 +92,19 @@ function waitMs({ retryAfterMs }: TransferError, fruitless: number): number {
 }
 
 /** In our own words, by code: an error's own message may come from a server. */
-function reasonOf(error: TransferError, { access }: RunFacts): Reason {
+function reasonOf(error: TransferError, { access, openedBefore }: RunFacts): Reason {
   if (error.side === 'destination') {
+    if (error.code === 'DESTINATION_NOT_OPENED') return reasonFor(notOpened(openedBefore));
     if (isAuth(error))
       return reasonFor(access === 'user-secret' ? 'DESTINATION_AUTH_FAILED' : 'DESTINATION_UNAVAILABLE');
     if (CONNECTION.includes(error.code)) return reasonFor('DESTINATION_UNAVAILABLE');
   }
   return reasonFor(error.code);
+}
+
+/** A server that will not open a mailbox is out of order if it ever opened it; else there most likely is none. */
+export function notOpened(openedBefore: boolean): 'DESTINATION_UNAVAILABLE' | 'DESTINATION_MISSING' {
+  return openedBefore ? 'DESTINATION_UNAVAILABLE' : 'DESTINATION_MISSING';
 }
 
 const CONNECTION: readonly string[] = [

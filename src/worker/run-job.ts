@@ -25,6 +25,7 @@ import { HANDED_BACK, judge, judgeError, unforeseen, type Verdict } from './run-
 import { RunWatch } from './run-watch.js';
 import { SameMailbox } from './same-mailbox.js';
 import { Scrubber } from './scrubber.js';
+import { wasOpened } from './opened-before.js';
 import { SecretOpener } from './secret-opener.js';
 
 /** Everything one run has open. */
@@ -136,6 +137,7 @@ export class RunJob {
     const facts = async () => ({
       unproven: !bench.proven,
       fruitless: (await this.copiedMeanwhile(bench)) ? 0 : job.attempts,
+      openedBefore: await wasOpened(this.db, job.tenant, job.mailbox),
       access: bench.access?.kind() ?? null,
       now: new Date(),
     });

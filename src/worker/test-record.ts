@@ -10,6 +10,7 @@ import { SecretStore } from '../jobs/secrets.js';
 import { sourceHash } from '../jobs/source-hash.js';
 import { KEYRING } from '../jobs/tokens.js';
 import { lockJob } from '../jobs/transition.js';
+import { wasOpened } from './opened-before.js';
 
 /** The row of a connection test, from the claim to the result. */
 @Injectable()
@@ -28,6 +29,10 @@ export class TestRecord {
       [id],
     );
     return claimed === 1 ? this.db.manager.findOneBy(ConnectionTestEntity, { id }) : null;
+  }
+
+  openedBefore({ tenant, mailbox }: ConnectionTestEntity): Promise<boolean> {
+    return wasOpened(this.db, tenant, mailbox ?? '');
   }
 
   /** Result in, ciphertext out; what passed is remembered, and a draft knows what was said about its settings. */

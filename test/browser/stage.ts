@@ -8,7 +8,8 @@ import { ALICE, BOB, PANEL_USER, TENANT } from '../fakes/fake-panel.js';
 import { startWeb, type WebApp } from '../web/web-app.js';
 
 export const CHROMIUM = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
-const ARGS = [
+/** Headless, as any user, and without asking its maker's servers for anything. */
+export const BROWSER_ARGS = [
   '--headless',
   '--no-sandbox',
   '--disable-gpu',
@@ -40,7 +41,7 @@ export async function stage(options: Parameters<typeof startWeb>[0] = {}): Promi
   web.panel.brand = { name: 'Sunny Hosting', homeUrl: '/panel', supportUrl: 'https://help.example/' };
   await web.app.listen(0, '127.0.0.1');
   const { port } = web.server.address() as AddressInfo;
-  const browser = await chromium.launch({ executablePath: CHROMIUM, args: ARGS });
+  const browser = await chromium.launch({ executablePath: CHROMIUM, args: [...BROWSER_ARGS] });
   return {
     web,
     browser,

@@ -68,7 +68,7 @@ describe('the way in', () => {
     };
     await expect(destinationFor(grant).connect(signal)).rejects.toMatchObject({
       side: 'destination',
-      code: 'DESTINATION_UNAVAILABLE',
+      code: 'DESTINATION_NOT_OPENED',
       message: expect.stringContaining('does not exist'),
     });
   });

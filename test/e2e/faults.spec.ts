@@ -19,7 +19,8 @@ const exact = async (account: TestAccount) =>
 async function underWay(api: Api, id: string, least: number): Promise<void> {
   const end = Date.now() + 30_000;
   for (;;) {
-    const { body } = await api.get(`/jobs/${id}`);
+    const { status, body } = await api.get(`/jobs/${id}`);
+    if (status !== 200) throw new Error(`${status} ${JSON.stringify(body)}`);
     if (body.progress.copied >= least || body.state === 'completed') return;
     if (Date.now() > end) throw new Error(`nothing moves: ${body.state} ${JSON.stringify(body.reason)}`);
     await delay(20);
@@ -70,7 +71,7 @@ describe('a worker that is killed', () => {
       start: true,
     });
     await underWay(api, body.id, 1);
-    expect(await stack.worker.end('SIGTERM')).toBe(0);
+    expect(await stack.worker.end('SIGTERM')).toBe('SIGTERM');
     stack.worker.start();
     const done = await api.until(body.id, ['completed', 'failed', 'needs-action'], 120_000);
     expect(done).toMatchObject({ state: 'completed', outcome: 'complete', progress: { copied: 1_000 } });
@@ -108,9 +109,12 @@ describe('servers that go away', () => {
 
   it('in the middle of a migration, one after another, cost nothing but time', async () => {
     const [postgres, redis] = await Promise.all([privatePostgres(), privateRedis()]);
-    const [old, fresh] = await Promise.all([privateDovecot({ format: 'mdbox' }), privateDovecot()]);
+    const [old, fresh] = await Promise.all([
+      privateDovecot({ format: 'mdbox' }),
+      privateDovecot({ escapeNames: true }),
+    ]);
     const from = accountOn(old);
-    const to = accountOn(fresh, { name: from.user.split('@')[0]! });
+    const to = accountOn(fresh, {}, 'fresh.test');
     await appendMessages(from, fixtureMailbox(1_500, 10));
     const stack = await startStack({
       shortLease: true,
@@ -119,6 +123,7 @@ describe('servers that go away', () => {
       config: {
         destination: {
           imap: { host: '127.0.0.1', port: fresh.imapsPort, security: 'tls', caFile: `${fresh.dir}/ca.crt` },
+          domains: ['fresh.test'],
           access: { kind: 'imap-authzid', authcid: PRIVATE_MASTER.name, secretEnv: 'PRIVATE_SECRET' },
         },
       },

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import type { JobView, TestView } from '../../src/jobs/job.js';
 import type { Report } from '../../src/reports/contract.js';
 import { fixtureMailbox } from '../fixtures/mailbox.js';
@@ -38,7 +38,10 @@ describe('the whole product between two real mail servers', () => {
     const folders = await readMailbox(account);
     const names = folders.map(({ path }) => path).filter((path) => /^[\x20-\x7e]+$/.test(path));
     const status = names.map((name) => `STATUS "${name}" (MESSAGES UNSEEN UIDNEXT UIDVALIDITY HIGHESTMODSEQ)`);
-    return JSON.stringify([folders, await runCommands(account, ...status)]);
+    const answers = (await runCommands(account, ...status)).flat(2).map(String);
+    // By its digest: a difference of megabytes helps nobody.
+    const digest = createHash('sha256').update(JSON.stringify(folders)).digest('hex');
+    return [digest, ...answers.filter((answer) => answer.startsWith('* STATUS'))].join('\n');
   }
 
   it('copies a thousand messages exactly, leaves the source as it was, and copies nothing twice', async () => {

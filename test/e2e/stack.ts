@@ -23,6 +23,8 @@ import { testEnv } from '../servers/env.js';
 
 const run = promisify(execFile);
 const START_MS = 30_000;
+/** Longer than a worker may take to come to a checkpoint. */
+const END_MS = 45_000;
 
 export interface StackOptions {
   readonly env?: Readonly<Record<string, string>>;
@@ -75,15 +77,16 @@ export class Process {
     await this.end('SIGKILL');
   }
 
-  async end(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
+  /** @returns how it ended: a signal's name (Nest ends by the signal it got), or an exit code. */
+  async end(signal: NodeJS.Signals = 'SIGTERM'): Promise<string | number | null> {
     const child = this.child;
-    if (!child || !this.alive) return child?.exitCode ?? null;
-    const ended = new Promise<number | null>((done) => child.once('exit', (code) => done(code)));
+    if (!child || !this.alive) return null;
+    const ended = new Promise<string | number | null>((done) => child.once('exit', (code, by) => done(by ?? code)));
     child.kill(signal);
-    const timer = setTimeout(() => child.kill('SIGKILL'), 20_000);
-    const code = await ended;
+    const timer = setTimeout(() => child.kill('SIGKILL'), END_MS);
+    const how = await ended;
     clearTimeout(timer);
-    return code;
+    return how;
   }
 
   log(): string {

@@ -167,7 +167,8 @@
 
   function listen(root) {
     const stream = new EventSource(root.dataset.events);
-    let state = null;
+    // What the server drew: the job may have gone on before the stream was open.
+    let state = root.dataset.state || null;
     const on = (type, change) =>
       stream.addEventListener(type, (event) => {
         const job = JSON.parse(event.data);

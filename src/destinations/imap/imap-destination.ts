@@ -332,10 +332,23 @@ function isUnavailable(error: unknown): boolean {
   return error.kind === 'closed' || error.kind === 'bye' || error.responseCode === 'UNAVAILABLE';
 }
 
-/** So does Dovecot answer when its back end is down, and just the same when an administrator acts as somebody unknown. */
-function perhapsMissing({ scope, retry, code, retryAfterMs, serverText, cause }: TransferError): TransferError {
-  const words = 'The new mail server cannot open the mailbox at the moment, or the mailbox does not exist.';
-  return new TransferError(words, { side: 'destination', scope, retry, code, retryAfterMs, serverText, cause });
+/**
+ * So does Dovecot answer when its back end is down, and just the same when an administrator acts as somebody unknown. Who
+ * knows whether the mailbox was ever opened says which of the two it is.
+ */
+function perhapsMissing({ scope, retry, retryAfterMs, serverText, cause }: TransferError): TransferError {
+  return new TransferError(
+    'The new mail server cannot open the mailbox at the moment, or the mailbox does not exist.',
+    {
+      side: 'destination',
+      code: 'DESTINATION_NOT_OPENED',
+      scope,
+      retry,
+      retryAfterMs,
+      serverText,
+      cause,
+    },
+  );
 }
 
 function loginOf(grant: ResolvedGrant): ImapLogin {

@@ -222,7 +222,8 @@ export class StatusController {
           detail: line.detail === undefined ? null : JSON.stringify(line.detail),
         })),
       },
-      done: said.done,
+      // "It is on its way" is not true any more of a migration that has arrived.
+      done: job.state === 'completed' || job.state === 'cancelled' ? null : said.done,
       problem: said.problem,
       list: listOf(
         who,
