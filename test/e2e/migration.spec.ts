@@ -1,4 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { JobView, TestView } from '../../src/jobs/job.js';
 import type { Report } from '../../src/reports/contract.js';
 import { fixtureMailbox } from '../fixtures/mailbox.js';
@@ -150,8 +151,12 @@ describe('the whole product between two real mail servers', () => {
     const stuck = await api.until(body.id, ['needs-action', 'failed', 'completed']);
     expect({ state: stuck.state, code: stuck.reason?.code }).toEqual({ state: 'needs-action', code: 'QUOTA_EXCEEDED' });
     hoster.account({ name: to.user.split('@')[0]!, password: to.password, quota: '10M' });
+    // Dovecot looks at its list of accounts once a second.
+    const grown = async (): Promise<boolean> =>
+      (await runCommands(to, 'GETQUOTAROOT INBOX')).flat(2).some((answer) => /STORAGE \d+ 10240/.test(String(answer)));
+    while (!(await grown())) await delay(100);
     expect((await api.post(`/jobs/${body.id}/resume`)).status).toBe(202);
-    const done = await api.until(body.id, ['completed', 'failed']);
+    const done = await api.until(body.id, ['completed', 'failed', 'needs-action'], 40_000);
     expect(done.progress).toMatchObject({ found: 8, copied: 8, failed: 0 });
     expect((await exact(to)).find((folder) => folder.path === 'INBOX')?.messages).toEqual(
       (await exact(from)).find((folder) => folder.path === 'INBOX')?.messages,
