@@ -91,22 +91,22 @@ export class MessageDigester {
   }
 
   private updateBody(chunk: Uint8Array, from: number): void {
-    const out = Buffer.allocUnsafe(chunk.length - from + this.pendingLf);
-    let n = 0;
+    const before = this.pendingLf;
+    const out = Buffer.allocUnsafe(chunk.length - from + before);
+    out.fill(LF, 0, before);
+    let n = before;
+    // Every byte of all mail passes here, so the loop decides one thing only; NULs are rare and looked for at once.
     for (let i = from; i < chunk.length; i++) {
       const byte = chunk[i]!;
-      if (byte === CR) continue;
-      if (byte === LF) {
-        this.pendingLf++;
-        continue;
-      }
-      while (this.pendingLf > 0) {
-        out[n++] = LF;
-        this.pendingLf--;
-      }
-      out[n++] = byte === NUL ? STORED_NUL : byte;
+      out[n] = byte;
+      if (byte !== CR) n++;
     }
-    this.whole.update(out.subarray(0, n));
+    let end = n;
+    while (end > 0 && out[end - 1] === LF) end--;
+    this.pendingLf = n - end;
+    const used = out.subarray(0, end);
+    for (let at = used.indexOf(NUL); at >= 0; at = used.indexOf(NUL, at + 1)) used[at] = STORED_NUL;
+    if (end > 0) this.whole.update(used);
   }
 
   end(): Digested {

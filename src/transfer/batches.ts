@@ -1,8 +1,8 @@
-import { IN_MEMORY_BYTES } from './staging.js';
+import { RIDES_ALONG_BYTES } from './staging.js';
 
-/** Large enough that the round trip does not count, small enough to hold two a lane. */
-export const BATCH_BYTES = 4 * 1024 * 1024;
-export const BATCH_ITEMS = 200;
+/** Large enough that a round trip and a commit do not count, small enough to hold three a lane. */
+export const BATCH_BYTES = 8 * 1024 * 1024;
+export const BATCH_ITEMS = 500;
 
 /** Splits items in their order. A large one goes alone: see BodyStaging for why. */
 export function inBatches<T extends { readonly size: number }>(
@@ -19,7 +19,7 @@ export function inBatches<T extends { readonly size: number }>(
     sum = 0;
   };
   for (const item of items) {
-    if (item.size > IN_MEMORY_BYTES) {
+    if (item.size > RIDES_ALONG_BYTES) {
       close();
       batches.push([item]);
       continue;

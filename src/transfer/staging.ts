@@ -9,6 +9,8 @@ import { Budget } from './budget.js';
 
 /** Bodies up to this many bytes are kept in memory. */
 export const IN_MEMORY_BYTES = 1024 * 1024;
+/** Bodies up to this many bytes need not wait for the disk and share their batch with others. */
+export const RIDES_ALONG_BYTES = 8 * 1024 * 1024;
 /** Memory for bodies in the whole process, over all jobs. */
 export const PROCESS_MEMORY_BYTES = 64 * 1024 * 1024;
 /** Disk for bodies in the whole process, unless the operator says otherwise. */
@@ -26,6 +28,7 @@ export interface BodyStagingOptions {
   readonly memory?: Budget;
   readonly disk?: Budget;
   readonly inMemoryBytes?: number;
+  readonly ridesAlongBytes?: number;
   readonly diskWaitMs?: number;
 }
 
@@ -34,8 +37,8 @@ export interface BodyStagingOptions {
  * left on the disk whatever dies.
  *
  * Nobody may hold one body and wait for another one's room, else two lanes can wait for each other for ever. So a
- * small body never waits: without room in memory it goes to the disk, over its budget if need be (a batch of small
- * bodies is a few MB). A large body waits for the disk, and the engine stages it alone in its batch.
+ * body that shares its batch with others never waits: without room in memory it goes to the disk, over its budget if
+ * need be (such a batch is a few MB). A large body waits for the disk, and the engine stages it alone in its batch.
  */
 export class BodyStaging implements Staging {
   private readonly dir: string;
@@ -43,6 +46,7 @@ export class BodyStaging implements Staging {
   private readonly disk: Budget;
   private readonly inMemoryBytes: number;
   private readonly diskWaitMs: number;
+  private readonly ridesAlongBytes: number;
 
   constructor(options: BodyStagingOptions = {}) {
     this.dir = options.dir ?? tmpdir();
@@ -50,13 +54,14 @@ export class BodyStaging implements Staging {
     this.disk = options.disk ?? processDisk;
     this.inMemoryBytes = options.inMemoryBytes ?? IN_MEMORY_BYTES;
     this.diskWaitMs = options.diskWaitMs ?? DISK_WAIT_MS;
+    this.ridesAlongBytes = options.ridesAlongBytes ?? RIDES_ALONG_BYTES;
   }
 
   async put(_ref: ItemRef, bytes: AsyncIterable<Uint8Array>, expected?: number): Promise<StagedBody> {
     const store = new BodyStore(this.dir, this.memory, this.disk, this.inMemoryBytes);
     const digester = new MessageDigester();
     try {
-      if (expected !== undefined && expected > this.inMemoryBytes) await store.waitForDisk(expected, this.diskWaitMs);
+      if (expected !== undefined && expected > this.ridesAlongBytes) await store.waitForDisk(expected, this.diskWaitMs);
       for await (const chunk of bytes) {
         if (chunk.length === 0) continue;
         digester.update(chunk);

@@ -83,7 +83,7 @@ describe('staging', () => {
 
   it('lets a large body wait for the disk until another one is released', async () => {
     const disk = new Budget(10_000);
-    const staging = new BodyStaging({ dir, disk, inMemoryBytes: 1_000 });
+    const staging = new BodyStaging({ dir, disk, inMemoryBytes: 1_000, ridesAlongBytes: 1_000 });
     const bytes = message(1, { size: 8_000 });
     const first = await staging.put(ref, pieces(bytes), bytes.length);
     let arrived = false;
@@ -100,7 +100,7 @@ describe('staging', () => {
 
   it('gives up on the disk in the end, for this item and this run only', async () => {
     const disk = new Budget(10_000);
-    const staging = new BodyStaging({ dir, disk, inMemoryBytes: 1_000, diskWaitMs: 5 });
+    const staging = new BodyStaging({ dir, disk, inMemoryBytes: 1_000, ridesAlongBytes: 1_000, diskWaitMs: 5 });
     const bytes = message(1, { size: 8_000 });
     const first = await staging.put(ref, pieces(bytes), bytes.length);
     await expect(staging.put(ref, pieces(bytes), bytes.length)).rejects.toMatchObject({
@@ -123,7 +123,7 @@ describe('batches', () => {
   });
 
   it('hold a large item alone', () => {
-    const large = 2_000_000;
+    const large = 9_000_000;
     expect(sizes(inBatches(items(1, large, 1, 1)))).toEqual([[1], [large], [1, 1]]);
   });
 });
