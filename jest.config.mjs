@@ -19,4 +19,5 @@ export default {
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
   transform: { '^.+\\.ts$': ['@swc/jest', compile] },
   testTimeout: 30_000,
+  maxWorkers: 2,
 };

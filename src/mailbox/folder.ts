@@ -81,3 +81,10 @@ export interface DestinationFolder {
 export function displayPath(path: readonly string[]): string {
   return path.join('/');
 }
+
+/** As people expect a list of folders: the inbox, then what every mailbox has, then their own by name. */
+export function inPeoplesOrder<T extends Pick<SourceFolder, 'path' | 'role'>>(folders: readonly T[]): T[] {
+  const rank = ({ role }: T): number => (role === undefined ? FOLDER_ROLES.length : FOLDER_ROLES.indexOf(role));
+  const byName = new Intl.Collator('en', { numeric: true });
+  return [...folders].sort((a, b) => rank(a) - rank(b) || byName.compare(displayPath(a.path), displayPath(b.path)));
+}

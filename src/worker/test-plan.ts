@@ -1,5 +1,5 @@
 import type { Destination, DestinationFacts } from '../destinations/destination.js';
-import { displayPath, type SourceFolder } from '../mailbox/folder.js';
+import { displayPath, inPeoplesOrder, type SourceFolder } from '../mailbox/folder.js';
 import type { JobFilters, TestFolder, TestPlan } from '../jobs/job.js';
 import type { Source } from '../sources/source.js';
 
@@ -17,7 +17,7 @@ export interface Quota {
 }
 
 export function testFolders(folders: readonly SourceFolder[]): TestFolder[] {
-  return folders
+  return inPeoplesOrder(folders)
     .filter(({ selectable, leftOut }) => selectable && leftOut === undefined)
     .map(({ path, kind, role, items, bytes }) => ({
       path: displayPath(path),
@@ -49,7 +49,7 @@ export function wanted(
 ): SourceFolder[] {
   const out = (path: readonly string[]): boolean =>
     excludeFolders.some((left) => left.every((level, i) => path[i] === level));
-  return folders.filter(({ kind, path }) => kinds.includes(kind) && !out(path));
+  return inPeoplesOrder(folders).filter(({ kind, path }) => kinds.includes(kind) && !out(path));
 }
 
 /** A preview of the whole move. Changes nothing at either side. */
