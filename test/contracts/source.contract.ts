@@ -15,6 +15,8 @@ export interface SourceServer {
   snapshot(): Promise<string>;
   /** False: it tells dates in its own zone, so only the moment can be compared. */
   readonly keepsZone?: false;
+  /** A folder name with all that the server can hold. */
+  readonly oddName?: string;
   /** A new source, not connected. */
   source(): Source;
   close(): Promise<void>;
@@ -56,11 +58,12 @@ export function sourceContract(name: string, start: () => Promise<SourceServer>)
 
     it('lists folders with their levels and says that keys belong to the folder', async () => {
       await server.deliver(['INBOX'], message(1), [], date);
-      await server.deliver(['Work', 'Übersicht & 100 %'], message(2), [], date);
+      const odd = server.oddName ?? 'Übersicht & 100 %';
+      await server.deliver(['Work', odd], message(2), [], date);
       const facts = await source.connect(signal);
       expect(facts.maxConnections).toBeGreaterThan(0);
       expect(facts.gives).toContain('mail');
-      const folder = await folderAt(['Work', 'Übersicht & 100 %']);
+      const folder = await folderAt(['Work', odd]);
       expect(folder).toMatchObject({ kind: 'mail', selectable: true, complete: true, keyScope: 'folder' });
       expect(folder.epoch).not.toBeNull();
       const folders = await source.listFolders(signal);
@@ -150,6 +153,8 @@ export function sourceContract(name: string, start: () => Promise<SourceServer>)
       const folder = await folderAt(['INBOX']);
       const { items } = await scanAll(folder);
       await server.removeFirst(['INBOX']);
+      // A batch right after another is read without asking for news first.
+      await new Promise((done) => setTimeout(done, 100));
       const outcomes = await readAll(folder, items);
       expect(outcomes.find((o) => o.ref.key === items[0]!.key)?.is).toBe('vanished');
       const second = outcomes.find((o) => o.ref.key === items[1]!.key);

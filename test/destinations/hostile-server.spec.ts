@@ -46,6 +46,35 @@ async function against(
   return { server, destination, grants: () => grants };
 }
 
+/** What the server's words to one refused APPEND become. */
+async function refusedWith(words: string): Promise<{ code: string; scope: string; retry: string }> {
+  const { destination } = await against({
+    APPEND: async (command) => {
+      await readAppend(command);
+      await command.session.send(`${command.tag} NO ${words}\r\n`);
+    },
+  });
+  const [outcome] = await store(destination, [message(1)]);
+  if (outcome?.is !== 'refused') throw new Error(outcome?.is);
+  const { code, scope, retry } = outcome.error;
+  return { code, scope, retry };
+}
+
+describe('the words of a refusal', () => {
+  const item = { scope: 'item', retry: 'never' };
+  for (const [words, meaning] of [
+    ['[LIMIT] Too many identical emails', { ...item, code: 'TOO_MANY_IDENTICAL' }],
+    ['[LIMIT] Too many things', { ...item, code: 'SERVER_REFUSED' }],
+    ['[LIMIT] Requested allocation size is too large', { ...item, code: 'MESSAGE_TOO_LARGE' }],
+    ['[TOOBIG] Message too big', { ...item, code: 'MESSAGE_TOO_LARGE' }],
+    ['Message contains bare newlines', { ...item, code: 'SERVER_REFUSED' }],
+    ['Over quota', { code: 'QUOTA_EXCEEDED', scope: 'account', retry: 'user' }],
+    ['[ALERT] You exceeded your mail quota.', { code: 'QUOTA_EXCEEDED', scope: 'account', retry: 'user' }],
+    ['Permission denied', { code: 'NOT_PERMITTED', scope: 'folder', retry: 'user' }],
+  ] as const)
+    it(`"${words}" means ${meaning.code}`, async () => expect(await refusedWith(words)).toEqual(meaning));
+});
+
 const inbox: DestinationFolder = {
   name: 'INBOX',
   path: ['INBOX'],

@@ -33,6 +33,7 @@ for (const kind of kinds.filter(({ name }) => !name.startsWith('Dovecot')))
       return {
         ...hands(server, account),
         keepsZone: false,
+        oddName: server.name === 'Cyrus' ? 'Übersicht & 100' : undefined,
         source: () => sourceOn(account),
         snapshot: async () => JSON.stringify([...(await seeMailbox(server, account)).values()]),
       };

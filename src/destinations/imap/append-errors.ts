@@ -5,6 +5,7 @@ import { throttled } from '../../protocols/imap/transfer-errors.js';
 const FULL = /quota|mailbox is full|out of disk space|not enough (disk )?space|no space left/i;
 const TOO_LARGE = /too (big|large)|maximum (message )?size|size of appendable message|exceeds .*(size|limit)/i;
 const KEYWORDS = /keyword|too many (user )?flags|invalid flag|flag name/i;
+const IDENTICAL = /identical (emails|messages)/i;
 const UNWELCOME = /virus|malware|infected|spam/i;
 
 /**
@@ -24,14 +25,18 @@ export function appendRefusal(failure: ImapFailure, isInbox: boolean): TransferE
   if (responseCode === 'OVERQUOTA' || FULL.test(text)) {
     return make('QUOTA_EXCEEDED', 'The new mailbox is full.', 'account', 'user');
   }
-  if (responseCode === 'TOOBIG' || responseCode === 'LIMIT' || TOO_LARGE.test(text)) {
+  // Cyrus and Fastmail keep only so many equal messages in a folder and in all: the others are there already (pitfall 29).
+  if (IDENTICAL.test(text)) {
+    return make('TOO_MANY_IDENTICAL', 'The new mail server takes no more copies of this message; it holds several.');
+  }
+  if (responseCode === 'TOOBIG' || TOO_LARGE.test(text)) {
     return make('MESSAGE_TOO_LARGE', 'The message is larger than the new mail server takes.');
   }
   if (isMissing(failure)) {
     if (isInbox) return missingMailbox(text, failure);
     return make('DESTINATION_MISSING', 'The folder in the new mailbox is gone.', 'folder', 'later');
   }
-  if (responseCode === 'NOPERM') {
+  if (responseCode === 'NOPERM' || /permission denied|^(\[\w+\] )?access denied/i.test(text)) {
     return make('NOT_PERMITTED', 'The new mail server does not let us write into this folder.', 'folder', 'user');
   }
   const wait = throttled(failure, { side: 'destination' });

@@ -1,6 +1,7 @@
 import type { DestinationFolder, FolderMapping, FolderPlan, FolderRole } from '../../mailbox/folder.js';
 import { TransferError } from '../../mailbox/transfer-error.js';
 import { create } from '../../protocols/imap/commands/create.js';
+import { select } from '../../protocols/imap/commands/select.js';
 import { type MailboxStatus, status } from '../../protocols/imap/commands/status.js';
 import { subscribe } from '../../protocols/imap/commands/subscribe.js';
 import { unselect } from '../../protocols/imap/commands/unselect.js';
@@ -71,7 +72,9 @@ async function ensure(
   if (subscribeAll ? !preExisting : target.mappings.some(({ source }) => source.subscribed)) {
     await subscribe(connection, raw).catch(ignoreRefusal);
   }
-  return [toFolder(target, raw, told, preExisting)];
+  const mailboxId =
+    told.mailboxId ?? (connection.has('OBJECTID') ? (await select(connection, raw, true)).mailboxId : null);
+  return [toFolder(target, raw, { ...told, mailboxId }, preExisting)];
 }
 
 /** The raw name under which the folder now exists: its own, a stricter one, or a plain one. */

@@ -6,6 +6,7 @@ import { quota } from '../../protocols/imap/commands/quota.js';
 import type { MailboxState } from '../../protocols/imap/commands/select.js';
 import { status } from '../../protocols/imap/commands/status.js';
 import { storeFlags } from '../../protocols/imap/commands/store-flags.js';
+import { unselect } from '../../protocols/imap/commands/unselect.js';
 import type { ImapConnection } from '../../protocols/imap/connection.js';
 import { ImapFailure, isRefusal } from '../../protocols/imap/failure.js';
 import { fetchWindow, inPages, uidWindows } from '../../protocols/imap/mailbox-windows.js';
@@ -74,7 +75,8 @@ export class ImapDestination implements Destination {
     try {
       const grant = await this.options.grant();
       byOwner = grant.kind === 'user-secret';
-      return await openImap(grant.endpoint, loginOf(grant), { policy, deadlineMs }, signal);
+      const { traits } = this.session;
+      return await openImap(grant.endpoint, loginOf(grant), { policy, deadlineMs, traits }, signal);
     } catch (error) {
       if (signal.aborted) throw signal.reason;
       const told = this.session.toError(error);
@@ -140,7 +142,8 @@ export class ImapDestination implements Destination {
   async mark(folder: DestinationFolder, signal: AbortSignal): Promise<DestinationMark> {
     return this.session.repeatable(signal, folder.name, async (connection) => {
       const state = await this.session.open(connection, folder.name);
-      const next = state.uidNext ?? 1;
+      // Courier tells it in STATUS alone. Without it, what was there before us could not be told from what we stored.
+      const next = state.uidNext ?? (await status(connection, folder.name)).uidNext ?? 1;
       this.remember(folder.name, String(state.uidValidity), next);
       return { epoch: String(state.uidValidity), mark: String(next) };
     });
@@ -163,6 +166,7 @@ export class ImapDestination implements Destination {
     const { connection, release } = await this.session.pool.take(signal);
     const { maxBytes, suspects } = this;
     try {
+      await this.makeWritable(connection, folder.name);
       const context = { folder, permanentFlags, maxBytes, mayCommit, signal, suspects };
       for await (const outcome of storeItems(connection, items, context)) {
         if (outcome.is === 'stored') {
@@ -173,6 +177,18 @@ export class ImapDestination implements Destination {
       }
     } finally {
       release();
+    }
+  }
+
+  /** Courier refuses to APPEND to a folder that the same connection has open by EXAMINE. */
+  private async makeWritable(connection: ImapConnection, name: string): Promise<void> {
+    const { selected } = connection;
+    if (selected === null || selected.raw !== name || !selected.readOnly) return;
+    try {
+      if (connection.has('UNSELECT')) await unselect(connection);
+      else await this.session.open(connection, name, false);
+    } catch (error) {
+      throw this.session.toError(error);
     }
   }
 

@@ -12,6 +12,7 @@ import {
   Streamed,
   type Value,
 } from './parse.js';
+import { ServerTraits } from './traits.js';
 import { LiteralStream, Wire } from './wire.js';
 import { CommandWriter } from './writer.js';
 
@@ -78,6 +79,8 @@ export class ImapConnection {
     readonly capabilities: Set<string>,
     /** Masks secrets in what the server says. */
     private readonly scrub: (text: string) => string = (text) => text,
+    /** Shared by all connections of the account. */
+    readonly traits: ServerTraits = new ServerTraits(),
   ) {
     this.broken = new Promise<never>((_, reject) => {
       this.breakNow = reject;
@@ -129,6 +132,7 @@ export class ImapConnection {
   }
 
   private async write(command: Pending, write: WriteCommand): Promise<void> {
+    if (this.traits.pace.pause > 0) await this.traits.pace.wait(this.broken);
     if (this.ended !== null) return command.reject(this.ended);
     this.pending.set(command.tag, command);
     this.touch();
@@ -242,6 +246,7 @@ export class ImapConnection {
         command.reject(failure);
         throw failure;
       }
+      this.traits.pace.noticed(response.text, response.code?.name ?? null);
       command.resolve({ code: response.code, text: this.scrub(response.text) });
       return;
     }

@@ -6,6 +6,7 @@ import { ImapConnection } from './connection.js';
 import { ImapFailure } from './failure.js';
 import { OPEN_DEADLINE_MS, WIRE_LIMITS } from './limits.js';
 import { scrubber } from './scrub.js';
+import type { ServerTraits } from './traits.js';
 
 /** `authzid`: SASL PLAIN signs in as `user` and acts as `authzid`. A composite login is a password login. */
 export type ImapLogin =
@@ -17,6 +18,8 @@ export interface OpenOptions {
   readonly policy: ConnectPolicy;
   /** For everything up to a signed-in session (ms). */
   readonly deadlineMs?: number;
+  /** Of the account; default: none learnt yet. */
+  readonly traits?: ServerTraits;
 }
 
 /** Tokens of an answer before we take over: capability lists and the like. */
@@ -44,7 +47,7 @@ export async function openImap(
   const late = (): Error => new ConnectError('TIMEOUT', 'The server did not answer in time.');
   return underDeadline(options.deadlineMs ?? OPEN_DEADLINE_MS, signal, late, async (deadline) => {
     const connected = await connect(target, options.policy, deadline);
-    return signIn(target, connected, login, deadline);
+    return signIn(target, connected, login, options.traits, deadline);
   });
 }
 
@@ -52,6 +55,7 @@ async function signIn(
   target: ConnectTarget,
   connected: Connected,
   login: ImapLogin,
+  traits: ServerTraits | undefined,
   signal: AbortSignal,
 ): Promise<ImapConnection> {
   const scrub = scrubber(...maskedForms(login));
@@ -115,7 +119,7 @@ async function signIn(
     );
     const { socket } = flow.unbind();
     socket.setTimeout(0);
-    return new ImapConnection(socket, capabilities, scrub);
+    return new ImapConnection(socket, capabilities, scrub, traits);
   } catch (error) {
     flow.close();
     connected.socket.destroy();

@@ -6,6 +6,7 @@ import { status } from './commands/status.js';
 import type { ImapConnection } from './connection.js';
 import { ImapFailure } from './failure.js';
 import type { ImapPool } from './pool.js';
+import { ServerTraits } from './traits.js';
 import { type ErrorContext, toTransferError } from './transfer-errors.js';
 
 /** Connections that one piece of work may use up before the engine hears of it. */
@@ -16,6 +17,8 @@ const PAUSE_SEEN_MS = 20;
 
 /** The connections of one account, with what is the same for all work on them: trying again, and how errors are told. */
 export class ImapSession {
+  /** Given to every connection of the pool. */
+  readonly traits = new ServerTraits();
   private readonly states = new WeakMap<ImapConnection, MailboxState>();
 
   constructor(
@@ -46,14 +49,15 @@ export class ImapSession {
     }
   }
 
-  /** EXAMINE (or SELECT), always anew. */
+  /** EXAMINE (or SELECT), always anew. Bodies are only ever peeked at, so SELECT takes no more than \Recent away. */
   async open(connection: ImapConnection, raw: string, readOnly = true): Promise<MailboxState> {
-    let state = await select(connection, raw, readOnly);
-    if (state.uidValidity === null) {
-      // Courier forgets it under EXAMINE, and tells it all the same when asked.
-      const told = await status(connection, raw);
-      state = { ...state, uidValidity: told.uidValidity, uidNext: state.uidNext ?? told.uidNext };
+    const { traits } = this;
+    let state = await select(connection, raw, readOnly && !traits.numbersUnderSelectOnly);
+    if (state.uidNext === null && !traits.numbersUnderSelectOnly) {
+      traits.numbersUnderSelectOnly = true;
+      if (readOnly) state = await select(connection, raw, false);
     }
+    if (state.uidValidity === null) state = { ...state, uidValidity: (await status(connection, raw)).uidValidity };
     this.states.set(connection, state);
     return state;
   }

@@ -59,7 +59,8 @@ export class ImapSource implements Source {
   private async open(signal: AbortSignal): Promise<ImapConnection> {
     const { target, policy, openDeadlineMs: deadlineMs } = this.options;
     try {
-      return await openImap(target, await this.options.login(), { policy, deadlineMs }, signal);
+      const { traits } = this.session;
+      return await openImap(target, await this.options.login(), { policy, deadlineMs, traits }, signal);
     } catch (error) {
       throw signal.aborted ? signal.reason : toTransferError(error, this.errors);
     }
@@ -72,7 +73,7 @@ export class ImapSource implements Source {
 
   async listFolders(signal: AbortSignal): Promise<SourceFolder[]> {
     const found = await this.session.repeatable(signal, undefined, (connection) =>
-      findFolders(connection, this.options),
+      findFolders(connection, this.options, this.session),
     );
     if (!found.some(({ folder }) => folder.selectable)) {
       // An empty listing is a fault of the server, never "nothing to copy" (pitfall 44).

@@ -8,6 +8,7 @@ import type { ImapConnection } from '../../protocols/imap/connection.js';
 import { isMissing, isRefusal } from '../../protocols/imap/failure.js';
 import { assignRoles, type RoleTable } from '../../protocols/imap/folder-roles.js';
 import { decodeMailboxName } from '../../protocols/imap/modified-utf7.js';
+import type { ImapSession } from '../../protocols/imap/session.js';
 import { folderId } from './folder-ids.js';
 
 /** STATUS commands under way at once: some servers count commands, all have small buffers. */
@@ -36,11 +37,14 @@ interface Named {
 }
 
 /** Every folder of the account, in the server's order; empty when the server shows none. */
-export async function findFolders(connection: ImapConnection, rules: FolderRules): Promise<FoundFolder[]> {
+export async function findFolders(
+  connection: ImapConnection,
+  rules: FolderRules,
+  session: ImapSession,
+): Promise<FoundFolder[]> {
   // STATUS of the open mailbox tells what was when it was opened (Dovecot; RFC 9051 section 6.3.11 warns of it).
-  await unselect(connection);
-  const spaces = await namespaces(connection);
-  const listed = await list(connection);
+  // One burst: none of them needs another's answer.
+  const [, spaces, listed] = await Promise.all([unselect(connection), namespaces(connection), list(connection)]);
   const subscribed = await subscriptions(connection, listed);
   const named = new Map<string, Named>();
   for (const mailbox of listed) {
@@ -52,6 +56,7 @@ export async function findFolders(connection: ImapConnection, rules: FolderRules
     folders.filter((folder) => folder.leftOut === null),
     rules.roles,
   );
+  await numberLastingly(connection, folders.filter(asks), session);
   const found: FoundFolder[] = [];
   for (let i = 0; i < folders.length; i += STATUS_AT_ONCE) {
     const some = folders.slice(i, i + STATUS_AT_ONCE);
@@ -128,6 +133,26 @@ function toPath({ raw, delimiter }: ListedMailbox, { personal }: Namespaces): st
 function samePrefix(raw: string, prefix: string): boolean {
   if (raw.startsWith(prefix)) return true;
   return /^INBOX/i.test(prefix) && raw.slice(0, prefix.length).toUpperCase() === prefix.toUpperCase();
+}
+
+/**
+ * Where UIDs last only after a SELECT, STATUS would make up a UIDVALIDITY: every folder is opened once before it is asked.
+ * A server that could be such a one has none of the newer extensions, so the others are spared the question.
+ */
+async function numberLastingly(
+  connection: ImapConnection,
+  folders: readonly Named[],
+  session: ImapSession,
+): Promise<void> {
+  if (connection.has('CONDSTORE') || connection.has('UNSELECT') || connection.has('LITERAL+')) return;
+  for (const [i, { raw }] of folders.entries()) {
+    if (i > 0 && !session.traits.numbersUnderSelectOnly) return;
+    try {
+      await session.open(connection, raw);
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+    }
+  }
 }
 
 function asks(folder: Named): boolean {

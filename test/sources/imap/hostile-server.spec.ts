@@ -340,7 +340,7 @@ describe('reading', () => {
   it('says EPOCH_CHANGED when the folder was numbered anew', async () => {
     const script: Script = {
       EXAMINE: ({ tag, session }) =>
-        session.send(`* 1 EXISTS\r\n* OK [UIDVALIDITY 8] ok\r\n${tag} OK [READ-ONLY] done\r\n`),
+        session.send(`* 1 EXISTS\r\n* OK [UIDVALIDITY 8] ok\r\n* OK [UIDNEXT 2] ok\r\n${tag} OK [READ-ONLY] done\r\n`),
     };
     const { source } = await against(script);
     expect(await failure(read(source, 1))).toMatchObject({ code: 'EPOCH_CHANGED', scope: 'folder' });
@@ -422,6 +422,35 @@ describe('folders', () => {
     expect(folders.every((folder) => !folder.id.includes('\0') && folder.id.length <= 500)).toBe(true);
     expect(folders.at(-1)?.leftOut?.code).toBe('FOLDER_NAME');
     expect(folders.find((folder) => folder.path[0] === '__proto__')?.role).toBeUndefined();
+  });
+
+  it('asks plainly, on a new connection, when the server answers BAD to the extended listing it offers', async () => {
+    const script: Script = {
+      LIST: ({ tag, rest, session }) =>
+        session.send(
+          rest.includes('RETURN')
+            ? `${tag} BAD what?\r\n`
+            : `* LIST (\\HasNoChildren) "/" INBOX\r\n* LIST (\\Sent) "/" Post\r\n${tag} OK done\r\n`,
+        ),
+    };
+    const capabilities = 'IMAP4rev1 AUTH=PLAIN LITERAL+ LIST-EXTENDED SPECIAL-USE';
+    const { server, source } = await against(script, { capabilities });
+    for (let i = 0; i < 2; i++)
+      expect((await source.listFolders(signal)).map(({ role }) => role)).toEqual(['inbox', 'sent']);
+    expect(server.lines.filter((line) => line.includes('RETURN'))).toHaveLength(1);
+  });
+
+  it('are selected, not examined, where a server tells no UIDNEXT: only then do its UIDs last', async () => {
+    const script: Script = {
+      EXAMINE: ({ tag, session }) =>
+        session.send(`* 1 EXISTS\r\n* OK [UIDVALIDITY 8] ok\r\n${tag} OK [READ-ONLY] done\r\n`),
+    };
+    const { server, source } = await against(script, { capabilities: 'IMAP4rev1 AUTH=PLAIN' });
+    await source.listFolders(signal);
+    await collect(source.scan(inbox, null, signal));
+    const verbs = server.lines.flatMap((line) => / (EXAMINE|SELECT|STATUS) /.exec(line)?.[1] ?? []);
+    expect(verbs.slice(0, 3)).toEqual(['EXAMINE', 'SELECT', 'STATUS']);
+    expect(verbs.filter((verb) => verb === 'EXAMINE')).toHaveLength(1);
   });
 
   it('never takes an empty listing for an empty mailbox', async () => {

@@ -18,12 +18,13 @@ const MAX_MAILBOXES = 20_000;
 export async function list(connection: ImapConnection): Promise<ListedMailbox[]> {
   const wanted: string[] = [];
   if (connection.has('SPECIAL-USE')) wanted.push('SPECIAL-USE');
-  if (wanted.length > 0 && connection.has('LIST-EXTENDED')) {
+  if (wanted.length > 0 && connection.has('LIST-EXTENDED') && !connection.traits.plainListOnly) {
     try {
       const found = await listing(connection, 'LIST', `LIST "" "*" RETURN (SUBSCRIBED ${wanted.join(' ')})`);
       if (found.length > 0) return found;
     } catch (error) {
-      // Some servers offer the extended form and cannot do it (Strato, Proton). BAD has ended the connection by now.
+      // Some servers offer the extended form and cannot do it (Strato, Proton). BAD ends the connection: the next asks plainly.
+      if (error instanceof ImapFailure && error.kind === 'bad') connection.traits.plainListOnly = true;
       if (!(error instanceof ImapFailure) || error.fatal) throw error;
     }
   }

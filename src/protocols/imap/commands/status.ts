@@ -15,12 +15,17 @@ export interface MailboxStatus {
   readonly mailboxId: string | null;
 }
 
+/** Cyrus 3.6 answers STATUS (MAILBOXID) with bytes out of its memory; SELECT and EXAMINE tell the true one. */
+function isCyrus(connection: ImapConnection): boolean {
+  return connection.has('X-CREATEDMODSEQ');
+}
+
 /** Does not open the mailbox. Any number may be asked at once. @throws ImapFailure */
 export async function status(connection: ImapConnection, raw: string): Promise<MailboxStatus> {
   const wanted = ['MESSAGES', 'UIDNEXT', 'UIDVALIDITY'];
   if (connection.has('STATUS=SIZE')) wanted.push('SIZE');
   if (connection.has('CONDSTORE')) wanted.push('HIGHESTMODSEQ');
-  if (connection.has('OBJECTID')) wanted.push('MAILBOXID');
+  if (connection.has('OBJECTID') && !isCyrus(connection)) wanted.push('MAILBOXID');
   let told: ReturnType<typeof pairs> = new Map();
   let answered = false;
   await connection.run(
