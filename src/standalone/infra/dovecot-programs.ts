@@ -47,6 +47,8 @@ export function findDovecot(say: (line: string) => void): DovecotPrograms {
     };
     const wrong = unfit(programs) ?? relocate(join(lib, 'libdovecot.so.0.0.0'));
     if (!wrong) return programs;
+    // A later try unpacks anew.
+    rmSync(tree.dir, { recursive: true, force: true });
     why = wrong;
   } else why ||= tree.error;
   throw new Error(`no Dovecot 2.3 here (${why}): ${HINT}`);

@@ -24,8 +24,8 @@ interface Program {
 }
 
 const SERVERS = ['redis-server', 'valkey-server', 'keydb-server'];
-/** redis-tools without its server package: what its redis-check-rdb (the same binary as redis-server) needs to run. */
-const UNPACKED = ['redis-tools', 'libjemalloc2', 'liblzf1'];
+/** Its redis-check-rdb is the same binary as redis-server. The libraries are named for machines where apt has no plan. */
+const UNPACKED = ['redis-tools', 'libjemalloc2', 'liblzf1', 'libatomic1'];
 
 /**
  * Starts a private Redis on a unix socket, or adopts the one an earlier process left running on the same folder.
@@ -121,6 +121,8 @@ export function findRedis(say: (line: string) => void): Program {
     const env = { LD_LIBRARY_PATH: libraryPath(unpacked.dir) };
     const program = asServer(join(unpacked.dir, 'usr', 'bin', 'redis-check-rdb'), env);
     if (program) return program;
+    // A later try unpacks anew.
+    rmSync(unpacked.dir, { recursive: true, force: true });
     why = 'the unpacked program does not run here';
   } else why ||= unpacked.error;
   throw new Error(

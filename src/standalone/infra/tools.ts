@@ -55,8 +55,19 @@ export function installPackages(packages: readonly string[], say: (line: string)
   }
 }
 
+/** The packages and what they need that this machine lacks: apt-get's own plan, which anybody may ask for. */
+function withNeeds(packages: readonly string[]): string[] {
+  const plan = spawnSync('apt-get', ['-s', 'install', '--no-install-recommends', ...packages], {
+    encoding: 'utf8',
+    env: { ...process.env, LC_ALL: 'C.UTF-8' },
+    maxBuffer: 64 * 1024 * 1024,
+  });
+  const needed = plan.status === 0 ? plan.stdout.matchAll(/^Inst (\S+)/gm) : [];
+  return [...new Set([...packages, ...[...needed].map(([, name]) => name!)])];
+}
+
 /**
- * Downloads Debian packages and unpacks them into a folder of ours, which a normal user may do.
+ * Downloads Debian packages, and what they need, and unpacks them into a folder of ours, which a normal user may do.
  * @returns the folder, or one line: why not.
  */
 export function unpackPackages(
@@ -73,7 +84,7 @@ export function unpackPackages(
   try {
     const downloads = join(part, '.deb');
     mkdirSync(downloads);
-    const error = apt(['download', ...packages], downloads);
+    const error = apt(['download', ...withNeeds(packages)], downloads);
     if (error) return { error };
     for (const file of readdirSync(downloads)) {
       const done = spawnSync('dpkg-deb', ['-x', join(downloads, file), part], { encoding: 'utf8' });
