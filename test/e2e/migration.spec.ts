@@ -195,9 +195,9 @@ describe('the whole product between two real mail servers', () => {
       existing: 'keep',
       start: true,
     });
-    const ended = await api.until(body.id, ['failed', 'needs-action', 'completed']);
+    const ended = await api.until(body.id, ['failed', 'needs-action', 'completed', 'waiting'], 25_000);
     expect(ended.reason?.code).toBe('DESTINATION_MISSING');
-  });
+  }, 90_000);
 
   it('refuses a source that is the destination itself', async () => {
     const { to, api } = await customer();
