@@ -10,6 +10,8 @@ const NEVER_IN_ADDRESS = /[*%\\/\s\u0000-\u001f\u007f-\u009f]/;
 const CONTROL = /[\u0000-\u001f\u007f]/;
 /** RFC 5321 section 4.5.3.1. */
 const MAX_ADDRESS = 254;
+/** Postgres' text and jsonb hold neither. */
+const UNSTORABLE = /\u0000|\p{Surrogate}/u;
 const MAX_SECRET = 8_192;
 const MAX_FOLDERS = 5_000;
 const MAX_FORM_BYTES = 64 * 1024;
@@ -20,6 +22,12 @@ const line = (max: number) =>
     .min(1)
     .max(max)
     .refine((text) => !CONTROL.test(text), 'has a control character');
+const storable = (value: unknown): boolean => {
+  if (typeof value === 'string') return !UNSTORABLE.test(value);
+  if (value === null || typeof value !== 'object') return true;
+  return Object.entries(value).every(([key, entry]) => storable(key) && storable(entry));
+};
+const CANNOT_BE_KEPT = 'has a character that cannot be kept';
 const https = z
   .string()
   .max(2_000)
@@ -80,15 +88,15 @@ const FORM = z
   .refine((form) => JSON.stringify(form).length <= MAX_FORM_BYTES, 'is too large');
 
 const PATCH = z.object({
-  source: SOURCE.optional(),
+  source: SOURCE.refine(storable, CANNOT_BE_KEPT).optional(),
   secret: SECRET.optional(),
   destination: DESTINATION.optional(),
   items: ITEMS.optional(),
   existing: z.enum(['keep', 'replace']).optional(),
   confirm: z.string().max(MAX_ADDRESS).optional(),
-  filters: FILTERS.optional(),
+  filters: FILTERS.refine(storable, CANNOT_BE_KEPT).optional(),
   options: OPTIONS.optional(),
-  form: FORM.optional(),
+  form: FORM.refine(storable, CANNOT_BE_KEPT).optional(),
 });
 
 /** What came in, checked and in its one spelling. */

@@ -128,6 +128,20 @@ describe('making a job', () => {
   });
 });
 
+describe('text that the database cannot hold', () => {
+  test.each([
+    { filters: { excludeFolders: [['a\u0000b']] } },
+    { filters: { excludeFolders: [['a', '\ud800']] } },
+    { source: { ...SOURCE, username: 'a\udfff' } },
+    { source: { ...SOURCE, options: { root: '\ud800' } } },
+    { form: { folder: ['\u0000'] } },
+  ])('is refused as input, not an error of ours: %j', async (odd) => {
+    await expect(jobs.create(alice, newJob(odd))).rejects.toMatchObject({ code: 'VALIDATION' });
+    const { job } = await jobs.create(alice, newJob());
+    await expect(jobs.patch(alice, job.id, odd)).rejects.toMatchObject({ code: 'VALIDATION' });
+  });
+});
+
 describe('where only public servers may be dialled', () => {
   let closed: Room;
   beforeAll(async () => {
