@@ -93,6 +93,8 @@ export interface Destination {
   ensureFolders(plan: FolderPlan, signal: AbortSignal): Promise<DestinationFolder[]>;
   /** A lower bound of what comes next in the folder. */
   mark(folder: DestinationFolder, signal: AbortSignal): Promise<DestinationMark>;
+  /** Items are about to be stored: finds out ahead what that takes. Never fails; what it could not learn is asked again. */
+  prepare?(folder: DestinationFolder, signal: AbortSignal): void;
   place(folder: DestinationFolder, items: readonly StagedItem[]): Promise<Placement[]>;
   /**
    * Stores a batch. One outcome for each item; after an outcome `unknown` the caller looks before it repeats.

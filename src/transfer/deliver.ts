@@ -54,7 +54,7 @@ export async function deliver(
         await run.ledger.dissolve(id);
         throw wide;
       }
-      if (!run.signal.aborted) await readBack.look(rest.copied);
+      if (!run.signal.aborted) readBack.begin(rest.copied);
       todo = [...rest.again];
       const mendedNow = await mend(lane, folder, id, rest.refused, mended);
       own.push(...mendedNow);

@@ -131,6 +131,7 @@ export class Lane extends LaneState {
       else wanted.push(item);
     }
     await this.settle(null, left);
+    if (wanted.length > 0) run.destination.prepare?.(this.folder, run.signal);
     // Batch n + 1 is staged while batch n is sent.
     let sending: Promise<void> = Promise.resolve();
     try {
@@ -152,6 +153,7 @@ export class Lane extends LaneState {
     } finally {
       await sending;
     }
+    await this.readBack.done();
   }
 
   private async send(source: KnownFolder, staged: readonly StagedItem[]): Promise<void> {

@@ -21,14 +21,30 @@ export class ReadBack {
   private read = 0;
   private datesNow = 0;
   private datesOurs = 0;
+  private looking: Promise<void> = Promise.resolve();
 
   constructor(private readonly lane: LaneState) {}
 
-  async look(settled: readonly Settled[]): Promise<void> {
+  /** Starts looking; the next batch need not wait for it. */
+  begin(settled: readonly Settled[]): void {
     const room = FIRST_ITEMS - this.read;
     const first = settled.filter((s): s is Copied => s.is === 'copied' && s.id !== null).slice(0, room);
     if (first.length === 0) return;
     this.read += first.length;
+    const looked = this.looking.then(() => this.look(first));
+    // Heard by done().
+    looked.catch(() => undefined);
+    this.looking = looked;
+  }
+
+  /** Waits for what was begun. @throws what went wrong with it, once. */
+  async done(): Promise<void> {
+    const { looking } = this;
+    this.looking = Promise.resolve();
+    await looking;
+  }
+
+  private async look(first: readonly Copied[]): Promise<void> {
     const { run, folder, epoch } = this.lane;
     const byId = new Map(first.map((item) => [item.id!.id, item]));
     const ids = [...byId.keys()].sort(compareIds);

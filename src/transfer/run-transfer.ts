@@ -18,7 +18,9 @@ import { isLeaseLost, leaseLost, Run, sleep } from './run.js';
 import { Stopped } from './stopping.js';
 
 /** Folders worked on at once, however many connections there may be. */
-const MOST_LANES = 4;
+const MOST_LANES = 8;
+/** A folder needs the old server and the new one by turns: two of them keep one connection on each side busy. */
+const LANES_A_CONNECTION = 2;
 /** How often a folder that is made anew again and again is followed. */
 const FOLLOWED = 3;
 /** How often what was claimed and never seen is stored again. */
@@ -44,16 +46,32 @@ export const runTransfer: RunTransfer = async (parts, options, stop) => {
 };
 
 async function connect(parts: TransferParts, options: TransferOptions, lease: Lease, stop: AbortSignal): Promise<Run> {
-  const signal = AbortSignal.any([stop, lease.lost]);
+  const failed = new AbortController();
+  const signal = AbortSignal.any([stop, lease.lost, failed.signal]);
   const early = {
     listener: parts.listener,
     delay: async (ms: number) => {
       await (parts.delay ?? sleep)(ms, signal);
       if (stop.aborted) throw new Stopped();
+      failed.signal.throwIfAborted();
     },
   };
-  const sourceFacts = await withRetries(early, 'connect', () => parts.source.connect(signal));
-  const facts = await withRetries(early, 'connect', () => parts.destination.connect(signal));
+  // Both at once; the first that fails ends the other one's tries.
+  const endingBoth = async <T>(connecting: Promise<T>): Promise<T> => {
+    try {
+      return await connecting;
+    } catch (error) {
+      failed.abort(error);
+      throw error;
+    }
+  };
+  const connecting = [
+    endingBoth(withRetries(early, 'connect', () => parts.source.connect(signal))),
+    endingBoth(withRetries(early, 'connect', () => parts.destination.connect(signal))),
+  ] as const;
+  await Promise.allSettled(connecting);
+  if (failed.signal.aborted) throw failed.signal.reason;
+  const [sourceFacts, facts] = await Promise.all(connecting);
   const { job, run, retryFailed } = parts;
   const session = parts.ledger.open(lease, { job, run, retryFailed });
   return new Run(parts, options, session, lease, stop, sourceFacts, facts);
@@ -87,7 +105,7 @@ async function inLanes(run: Run, lanes: readonly Lane[], work: (lane: Lane) => P
       await work(lane);
     }
   };
-  const count = Math.max(1, Math.min(MOST_LANES, run.sourceFacts.maxConnections, lanes.length));
+  const count = Math.max(1, Math.min(MOST_LANES, run.sourceFacts.maxConnections * LANES_A_CONNECTION, lanes.length));
   const workers = Array.from({ length: count }, () =>
     worker().catch((error: unknown) => {
       // A stop ends every lane by itself; each then finishes the batch it has on the wire.

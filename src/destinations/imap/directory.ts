@@ -1,6 +1,5 @@
-import type { FolderRole } from '../../mailbox/folder.js';
-import { list } from '../../protocols/imap/commands/list.js';
-import { namespaces } from '../../protocols/imap/commands/namespace.js';
+import type { DestinationFolder, FolderRole } from '../../mailbox/folder.js';
+import { namespacesAndList } from '../../protocols/imap/commands/namespace.js';
 import { unselect } from '../../protocols/imap/commands/unselect.js';
 import type { ImapConnection } from '../../protocols/imap/connection.js';
 import { assignRoles } from '../../protocols/imap/folder-roles.js';
@@ -23,12 +22,11 @@ export interface Directory {
 }
 
 export async function readDirectory(connection: ImapConnection): Promise<Directory> {
-  await unselect(connection);
-  const spaces = await namespaces(connection);
+  const [, { spaces, listed }] = await Promise.all([unselect(connection), namespacesAndList(connection)]);
   const { prefix } = spaces.personal;
   const folders: KnownFolder[] = [];
   let delimiter = spaces.personal.delimiter;
-  for (const mailbox of await list(connection)) {
+  for (const mailbox of listed) {
     delimiter ??= mailbox.delimiter;
     const { raw, attributes } = mailbox;
     const isInbox = raw.toUpperCase() === 'INBOX';
@@ -49,4 +47,19 @@ export async function readDirectory(connection: ImapConnection): Promise<Directo
   const byRole = new Map([...assignRoles(folders)].map(([folder, role]) => [role, folder]));
   const byKey = new Map(folders.map((folder) => [pathKey(folder.path), folder]));
   return { rules: { prefix, delimiter }, folders, byKey, byRole };
+}
+
+/** With folders that were made since. */
+export function withFolders(directory: Directory, made: readonly DestinationFolder[]): Directory {
+  const folders = [...directory.folders];
+  const byKey = new Map(directory.byKey);
+  const byRole = new Map(directory.byRole);
+  for (const { name, path, role } of made) {
+    if (byKey.get(pathKey(path))?.selectable) continue;
+    const known: KnownFolder = { raw: name, path, attributes: new Set(), selectable: true };
+    folders.push(known);
+    byKey.set(pathKey(path), known);
+    if (role !== undefined && !byRole.has(role)) byRole.set(role, known);
+  }
+  return { ...directory, folders, byKey, byRole };
 }

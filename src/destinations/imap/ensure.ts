@@ -18,6 +18,12 @@ interface Target {
   readonly mappings: FolderMapping[];
 }
 
+/** A folder that is there now, and the UIDNEXT it was seen with; null: not told. */
+export interface EnsuredFolder {
+  readonly folder: DestinationFolder;
+  readonly next: number | null;
+}
+
 /** Commands under way at once. */
 const AT_ONCE = 50;
 
@@ -29,11 +35,11 @@ export async function ensureFolders(
   connection: ImapConnection,
   plan: FolderPlan,
   directory: Directory,
-): Promise<DestinationFolder[]> {
+): Promise<EnsuredFolder[]> {
   await unselect(connection);
   const targets = grouped(plan);
   const subscribeAll = !plan.mappings.some(({ source }) => source.subscribed);
-  const made: DestinationFolder[] = [];
+  const made: EnsuredFolder[] = [];
   for (let i = 0; i < targets.length; i += AT_ONCE) {
     const some = targets.slice(i, i + AT_ONCE);
     made.push(...(await Promise.all(some.map((target) => ensure(connection, target, directory, subscribeAll)))).flat());
@@ -58,36 +64,49 @@ async function ensure(
   target: Target,
   directory: Directory,
   subscribeAll: boolean,
-): Promise<DestinationFolder[]> {
+): Promise<EnsuredFolder[]> {
   const known = directory.byKey.get(pathKey(target.path));
   const holds = target.mappings.some(({ source }) => source.selectable);
   // A container that exists needs nothing; it cannot be asked for its numbers.
   if (known !== undefined && !known.selectable && !holds) return [];
   const preExisting = known?.selectable ?? false;
-  const raw = preExisting ? known!.raw : await made(connection, target, directory);
-  const told = await status(connection, raw).catch((error: unknown) => {
-    if (isRefusal(error) && raw === 'INBOX') throw missingMailbox(error.serverText, error);
-    throw error;
-  });
+  const { raw, early } = preExisting ? { raw: known!.raw, early: null } : await made(connection, target, directory);
+  const told =
+    early ??
+    (await status(connection, raw).catch((error: unknown) => {
+      if (isRefusal(error) && raw === 'INBOX') throw missingMailbox(error.serverText, error);
+      throw error;
+    }));
   if (subscribeAll ? !preExisting : target.mappings.some(({ source }) => source.subscribed)) {
     await subscribe(connection, raw).catch(ignoreRefusal);
   }
   const mailboxId =
     told.mailboxId ?? (connection.has('OBJECTID') ? (await select(connection, raw, true)).mailboxId : null);
-  return [toFolder(target, raw, { ...told, mailboxId }, preExisting)];
+  return [{ folder: toFolder(target, raw, { ...told, mailboxId }, preExisting), next: told.uidNext }];
 }
 
-/** The raw name under which the folder now exists: its own, a stricter one, or a plain one. */
-async function made(connection: ImapConnection, target: Target, directory: Directory): Promise<string> {
+/**
+ * The raw name under which the folder now exists: its own, a stricter one, or a plain one. `early` is its STATUS, asked in
+ * the same burst; null where that came too early.
+ */
+async function made(
+  connection: ImapConnection,
+  target: Target,
+  directory: Directory,
+): Promise<{ raw: string; early: MailboxStatus | null }> {
   const { rules } = directory;
   const candidates = [target.path, fitPath(target.path, rules, true).path, plainName(target.path)];
   let refused: ImapFailure | null = null;
   for (const path of candidates) {
     const raw = toRaw(path, rules);
-    refused = await createOnce(connection, raw, target.role);
+    const [trouble, early] = await Promise.all([
+      createOnce(connection, raw, target.role),
+      status(connection, raw).catch(nullIfRefused),
+    ]);
+    refused = trouble;
     if (refused === null) {
       target.path = path;
-      return raw;
+      return { raw, early };
     }
     if (refused.responseCode === 'OVERQUOTA' || refused.responseCode === 'NOPERM') break;
   }
@@ -126,6 +145,11 @@ async function createOnce(
 
 function ignoreRefusal(error: unknown): void {
   if (!isRefusal(error)) throw error;
+}
+
+function nullIfRefused(error: unknown): null {
+  if (!isRefusal(error)) throw error;
+  return null;
 }
 
 function toFolder(target: Target, raw: string, told: MailboxStatus, preExisting: boolean): DestinationFolder {

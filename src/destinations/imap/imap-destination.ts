@@ -30,7 +30,7 @@ import {
 } from '../destination.js';
 import type { ResolvedGrant } from '../grant.js';
 import { missingMailbox } from './append-errors.js';
-import { type Directory, readDirectory } from './directory.js';
+import { type Directory, readDirectory, withFolders } from './directory.js';
 import { ensureFolders } from './ensure.js';
 import { fingerprintUids } from './fingerprint.js';
 import { planFolders } from './plan.js';
@@ -40,6 +40,8 @@ import { setAside } from './set-aside.js';
 import { storeItems } from './store.js';
 
 const DEFAULT_CONNECTIONS = 4;
+/** What was seen while folders were made is used right after, not later (ms). */
+const FRESH_MS = 30_000;
 /** Bodies fingerprinted between two yields. */
 const FINGERPRINTS_AT_ONCE = 200;
 
@@ -58,8 +60,10 @@ export class ImapDestination implements Destination {
   private directory: Directory | null = null;
   private maxBytes: number | null = null;
   private readonly marks = new Map<string, { epoch: string; next: number }>();
+  /** UIDNEXT as ensureFolders() saw it. */
+  private readonly fresh = new Map<string, { epoch: string; next: number; at: number }>();
   private readonly suspects = new Set<string>();
-  private readonly flagRules = new Map<string, { epoch: string; permanent: readonly string[] | null }>();
+  private readonly flagRules = new Map<string, Promise<readonly string[] | null>>();
 
   constructor(private readonly options: ImapDestinationOptions) {
     const pool = new ImapPool(
@@ -86,20 +90,25 @@ export class ImapDestination implements Destination {
 
   async connect(signal: AbortSignal): Promise<DestinationFacts> {
     return this.session.repeatable(signal, undefined, async (connection) => {
-      this.directory = await readDirectory(connection);
+      // One burst. The listing does not see INBOX open: what closes a folder is before the EXAMINE on the wire.
+      const [directory, opened, quotaTold] = await Promise.all([
+        readDirectory(connection),
+        this.session.open(connection, 'INBOX').then(
+          () => null,
+          (error: unknown) => error,
+        ),
+        connection.has('QUOTA') ? this.quotaOf(connection) : null,
+      ]);
+      this.directory = directory;
       // An administrator who acts as somebody unknown is let in and sees nothing (Cyrus), or an INBOX that is none.
       if (!this.directory.folders.some((folder) => folder.raw === 'INBOX' && folder.selectable)) throw missingMailbox();
-      try {
-        await this.session.open(connection, 'INBOX');
-      } catch (error) {
-        if (isRefusal(error)) throw missingMailbox(error.serverText, error);
-        throw error;
-      }
+      if (isRefusal(opened)) throw missingMailbox(opened.serverText, opened);
+      if (opened !== null) throw opened;
       this.maxBytes = appendLimit(connection);
       return {
         takes: ['mail'],
         maxBytes: this.maxBytes,
-        quota: connection.has('QUOTA') ? await this.quotaOf(connection) : null,
+        quota: quotaTold,
         atomicBatch: connection.has('MULTIAPPEND'),
         tellsIds: connection.has('UIDPLUS'),
       };
@@ -133,13 +142,27 @@ export class ImapDestination implements Destination {
     return this.session.repeatable(signal, undefined, async (connection) => {
       const before = this.known();
       // What was there before we came is decided by the listing of connect(), also when this is tried again.
-      const folders = await ensureFolders(connection, plan, before);
-      this.directory = await readDirectory(connection);
+      const ensured = await ensureFolders(connection, plan, before);
+      const folders = ensured.map(({ folder }) => folder);
+      this.directory = withFolders(before, folders);
+      this.session.pool.warm(folders.length, signal);
+      const at = performance.now();
+      // A server without the newer extensions may be one whose numbers last only after a SELECT (pitfall 47).
+      if (connection.has('CONDSTORE'))
+        for (const { folder, next } of ensured)
+          if (next !== null) this.fresh.set(folder.name, { epoch: folder.epoch, next, at });
       return folders;
     });
   }
 
   async mark(folder: DestinationFolder, signal: AbortSignal): Promise<DestinationMark> {
+    // What ensureFolders() saw a moment ago is a lower bound as well. Once: whoever asks again wants news.
+    const seen = this.fresh.get(folder.name);
+    this.fresh.delete(folder.name);
+    if (seen !== undefined && performance.now() - seen.at < FRESH_MS) {
+      this.remember(folder.name, seen.epoch, seen.next);
+      return { epoch: seen.epoch, mark: String(seen.next) };
+    }
     return this.session.repeatable(signal, folder.name, async (connection) => {
       const state = await this.session.open(connection, folder.name);
       // Courier tells it in STATUS alone. Without it, what was there before us could not be told from what we stored.
@@ -147,6 +170,10 @@ export class ImapDestination implements Destination {
       this.remember(folder.name, String(state.uidValidity), next);
       return { epoch: String(state.uidValidity), mark: String(next) };
     });
+  }
+
+  prepare(folder: DestinationFolder, signal: AbortSignal): void {
+    this.permanentFlags(folder, signal).catch(() => undefined);
   }
 
   async place(folder: DestinationFolder, items: readonly StagedItem[]): Promise<Placement[]> {
@@ -308,9 +335,17 @@ export class ImapDestination implements Destination {
   }
 
   /** PERMANENTFLAGS are told by SELECT alone: EXAMINE always says none. */
-  private async permanentFlags(folder: DestinationFolder, signal: AbortSignal): Promise<readonly string[] | null> {
-    const known = this.flagRules.get(folder.name);
-    if (known?.epoch === folder.epoch) return known.permanent;
+  private permanentFlags(folder: DestinationFolder, signal: AbortSignal): Promise<readonly string[] | null> {
+    const name = `${folder.epoch} ${folder.name}`;
+    const known = this.flagRules.get(name);
+    if (known !== undefined) return known;
+    const asked = this.askPermanentFlags(folder, signal);
+    this.flagRules.set(name, asked);
+    asked.catch(() => this.flagRules.delete(name));
+    return asked;
+  }
+
+  private async askPermanentFlags(folder: DestinationFolder, signal: AbortSignal): Promise<readonly string[] | null> {
     const state = await this.session
       .repeatable(signal, folder.name, (connection) => this.session.open(connection, folder.name, false))
       .catch((error: unknown) => {
@@ -326,7 +361,6 @@ export class ImapDestination implements Destination {
   private notice(folder: DestinationFolder, state: MailboxState): void {
     const epoch = String(state.uidValidity);
     if (epoch !== folder.epoch) throw epochChanged();
-    this.flagRules.set(folder.name, { epoch, permanent: state.permanentFlags });
     if (state.uidNext !== null) this.remember(folder.name, epoch, state.uidNext);
   }
 

@@ -48,6 +48,27 @@ export class ImapPool {
     }
   }
 
+  /**
+   * Opens connections ahead, up to `wanted` in all, so that those who will need them do not sign in one after the other.
+   * What goes wrong is left to whoever takes one.
+   */
+  warm(wanted: number, signal: AbortSignal): void {
+    const missing = Math.min(wanted, this.max) - this.all.size - this.opening;
+    for (let n = 0; n < missing; n++) void this.openAhead(signal);
+  }
+
+  private async openAhead(signal: AbortSignal): Promise<void> {
+    try {
+      const connection = await this.add(signal);
+      if (connection === null) return;
+      if (this.closed || signal.aborted) return this.forget(connection);
+      this.idle.push(connection);
+      this.wakeOne();
+    } catch {
+      // Whoever needs a connection tries again and hears why.
+    }
+  }
+
   async use<T>(signal: AbortSignal, work: (connection: ImapConnection) => Promise<T>, prefer?: string): Promise<T> {
     const { connection, release } = await this.take(signal, prefer);
     try {

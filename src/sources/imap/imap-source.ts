@@ -84,6 +84,7 @@ export class ImapSource implements Source {
         code: 'NO_FOLDERS',
       });
     }
+    this.session.pool.warm(found.filter(({ folder }) => folder.selectable && folder.items !== 0).length, signal);
     const at = performance.now();
     this.listed = new Map(found.map((one) => [one.folder.id, { found: one, at }]));
     return found.map(({ folder }) => folder);

@@ -1,7 +1,7 @@
 import type { SourceFolder } from '../../mailbox/folder.js';
 import { canName } from '../../protocols/imap/astring.js';
-import { list, type ListedMailbox, lsub } from '../../protocols/imap/commands/list.js';
-import { namespaces, type Namespaces } from '../../protocols/imap/commands/namespace.js';
+import { type ListedMailbox, lsub } from '../../protocols/imap/commands/list.js';
+import { type Namespaces, namespacesAndList } from '../../protocols/imap/commands/namespace.js';
 import { type MailboxStatus, status } from '../../protocols/imap/commands/status.js';
 import { unselect } from '../../protocols/imap/commands/unselect.js';
 import type { ImapConnection } from '../../protocols/imap/connection.js';
@@ -43,8 +43,7 @@ export async function findFolders(
   session: ImapSession,
 ): Promise<FoundFolder[]> {
   // STATUS of the open mailbox tells what was when it was opened (Dovecot; RFC 9051 section 6.3.11 warns of it).
-  // One burst: none of them needs another's answer.
-  const [, spaces, listed] = await Promise.all([unselect(connection), namespaces(connection), list(connection)]);
+  const [, { spaces, listed }] = await Promise.all([unselect(connection), namespacesAndList(connection)]);
   const subscribed = await subscriptions(connection, listed);
   const named = new Map<string, Named>();
   for (const mailbox of listed) {

@@ -1,7 +1,7 @@
 import type { ImapConnection } from '../connection.js';
 import type { Value } from '../parse.js';
 import { asList, asString } from '../values.js';
-import { delimiter } from './list.js';
+import { delimiter, list, type ListedMailbox } from './list.js';
 
 export interface Namespace {
   readonly prefix: string;
@@ -11,6 +11,18 @@ export interface Namespaces {
   readonly personal: Namespace;
   /** Other people's and shared folders. */
   readonly others: readonly Namespace[];
+}
+
+/** Both in one burst, where the answers cannot be taken for each other's. */
+export async function namespacesAndList(
+  connection: ImapConnection,
+): Promise<{ spaces: Namespaces; listed: ListedMailbox[] }> {
+  if (!connection.has('NAMESPACE')) {
+    const spaces = await namespaces(connection);
+    return { spaces, listed: await list(connection) };
+  }
+  const [spaces, listed] = await Promise.all([namespaces(connection), list(connection)]);
+  return { spaces, listed };
 }
 
 /** RFC 2342; without the extension, no prefix and the delimiter of LIST. */
