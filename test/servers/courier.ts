@@ -79,7 +79,10 @@ export async function startCourier(): Promise<CourierServer | string> {
     child.stdout.pipe(socket);
     socket.pipe(child.stdin);
   };
-  const serve = (socket: Socket): void => signIn(socket, passwords, imapd);
+  const serve = (socket: Socket): void => {
+    socket.setNoDelay(true);
+    signIn(socket, passwords, imapd);
+  };
 
   const authority = makeAuthority('Mailferry test Courier');
   const identity = issue(authority, { names: ['localhost', '127.0.0.1'] });

@@ -17,6 +17,8 @@ export class RawImap {
   private wake: (() => void) | null = null;
 
   private constructor(private readonly socket: Socket) {
+    // Commands leave in pieces: without this each waits for the server's delayed ACK.
+    socket.setNoDelay(true);
     socket.on('data', (bytes) => this.take(bytes));
     socket.on('error', (error) => this.fail(error));
     socket.on('close', () => this.fail(new Error('the server closed the connection')));

@@ -1,0 +1,92 @@
+import type { TransferEnd, TransferOptions } from '../../src/transfer/contract.js';
+import { runTransfer } from '../../src/transfer/run-transfer.js';
+import { BodyStaging } from '../../src/transfer/staging.js';
+import { destinationOn } from '../destinations/imap-mailbox.js';
+import { FakeClock } from '../fakes/fake-clock.js';
+import { MemoryLedger, MemoryStore } from '../fakes/memory-ledger.js';
+import type { TestAccount } from '../servers/dovecot.js';
+import { sourceOn } from '../sources/imap/dovecot-mailbox.js';
+
+const OPTIONS: TransferOptions = {
+  kinds: ['mail'],
+  existing: 'keep',
+  excludeFolders: [],
+  since: null,
+  maxItemBytes: null,
+  repair: true,
+  deepVerify: false,
+  recoveryFolder: ['Before migration'],
+};
+
+export interface Counts {
+  readonly found: number;
+  readonly copied: number;
+  readonly alreadyThere: number;
+  readonly skipped: number;
+  readonly failed: number;
+}
+export interface Told {
+  readonly end: TransferEnd;
+  readonly counts: Counts;
+  /** Items by code. */
+  readonly remarks: Readonly<Record<string, number>>;
+  readonly details: readonly string[];
+  readonly refusals: readonly { readonly code: string; readonly subject: string | null; readonly message: string }[];
+  readonly log: readonly string[];
+}
+
+/** The product's engine between two real mailboxes, with what it tells of every run. The ledger outlives the runs. */
+export class Migration {
+  private readonly store = new MemoryStore();
+  private readonly clock = new FakeClock();
+  private readonly link = this.ledger().link();
+  private runs = 0;
+
+  constructor(
+    private readonly from: TestAccount,
+    private readonly to: TestAccount,
+  ) {}
+
+  private ledger(): MemoryLedger {
+    return new MemoryLedger({ store: this.store, clock: this.clock });
+  }
+
+  async run(options: Partial<TransferOptions> = {}): Promise<Told> {
+    const job = `job ${++this.runs}`;
+    const log: string[] = [];
+    const parts = {
+      source: sourceOn(this.from),
+      destination: destinationOn(this.to),
+      ledger: this.ledger(),
+      staging: new BodyStaging(),
+      listener: {
+        planned: () => undefined,
+        counted: () => undefined,
+        moved: () => undefined,
+        log: (level: string, message: string, detail?: unknown) =>
+          void log.push(`${level} ${message} ${JSON.stringify(detail ?? {})}`),
+      },
+      link: this.link,
+      job,
+      run: job,
+      holder: 'test',
+      retryFailed: false,
+    };
+    const end = await runTransfer(parts, { ...OPTIONS, ...options }, new AbortController().signal);
+    const sum = { found: 0, copied: 0, alreadyThere: 0, skipped: 0, failed: 0 };
+    for (const c of this.store.job(job).counters.values()) {
+      sum.found += c.found;
+      sum.copied += c.copied;
+      sum.alreadyThere += c.existing + c.earlier;
+      sum.skipped += c.skipped;
+      sum.failed += c.failed;
+    }
+    const remarks: Record<string, number> = {};
+    const told = this.ledger().remarks(job);
+    for (const { code, items } of told) remarks[code] = (remarks[code] ?? 0) + items;
+    const refusals = this.ledger()
+      .refusals(job)
+      .map(({ code, subject, message }) => ({ code, subject: subject ?? null, message }));
+    return { end, counts: sum, remarks, details: told.map((one) => JSON.stringify(one)), refusals, log };
+  }
+}
