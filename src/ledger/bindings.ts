@@ -58,6 +58,15 @@ export function readFolderBindings(
   );
 }
 
+export function readUnplaced(query: Query, mailbox: string, folder: FolderId): Promise<BindingRow[]> {
+  return query<BindingRow>(
+    `SELECT ${BINDING_COLUMNS} FROM mailferry.bindings b
+     WHERE b.dest_mailbox = $1 AND b.folder = $2 AND b.state = 'claimed' AND b.uid IS NULL AND b.href IS NULL
+     ORDER BY b.key`,
+    [mailbox, folder],
+  );
+}
+
 /** @param folders the folder itself, or all that share its keys. */
 export function readBound(
   query: Query,

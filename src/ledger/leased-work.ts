@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { DataSource } from 'typeorm';
+import type { DataSource, QueryRunner } from 'typeorm';
 import type { PostgresLease } from './lease.js';
 import { LeaseLost } from './ledger.js';
 import { isPassing, queryOf, type Query } from './queries.js';
@@ -45,28 +45,36 @@ export class LeasedWork {
   private async transact<T>(work: (query: Query) => Promise<T>): Promise<T> {
     const runner = this.dataSource.createQueryRunner();
     try {
-      await runner.startTransaction();
+      const query = queryOf(runner);
       try {
-        const query = queryOf(runner);
-        const held = await query(
-          `SELECT 1 FROM mailferry.dest_mailboxes WHERE id = $1 AND epoch = $2 AND lease_until IS NOT NULL FOR SHARE`,
-          [this.lease.mailbox, this.lease.epoch],
-        );
-        if (held.length === 0) {
+        if (!(await this.begin(runner))) {
           this.lease.lose();
           throw new LeaseLost();
         }
         const result = await work(query);
-        await runner.commitTransaction();
+        await query('COMMIT');
         return result;
       } catch (error) {
         // Fails where the connection is gone, and then there is nothing to roll back.
-        if (runner.isTransactionActive) await runner.rollbackTransaction().catch(() => undefined);
+        await query('ROLLBACK').catch(() => undefined);
         throw error;
       }
     } finally {
       await runner.release();
     }
+  }
+
+  /** Begins and takes the lease's row in one round trip. False: the lease is somebody else's. */
+  private async begin(runner: QueryRunner): Promise<boolean> {
+    const { mailbox, epoch } = this.lease;
+    // Several statements at once take no parameters, so these two are written out.
+    if (!/^\d{1,19}$/.test(mailbox) || !Number.isSafeInteger(epoch)) throw new Error('not a lease');
+    const client = (await runner.connect()) as { query(sql: string): Promise<readonly { rows: readonly unknown[] }[]> };
+    const [, held] = await client.query(
+      `BEGIN; SELECT 1 FROM mailferry.dest_mailboxes
+       WHERE id = ${mailbox} AND epoch = ${epoch} AND lease_until IS NOT NULL FOR SHARE`,
+    );
+    return held!.rows.length > 0;
   }
 
   private async repeat<T>(work: () => Promise<T>): Promise<T> {

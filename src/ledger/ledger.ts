@@ -231,6 +231,8 @@ export interface LedgerSession {
   claims(folder: DestinationFolderId, epoch: string): AsyncIterable<Binding[]>;
   /** This link's bindings of one source folder; windows of 5,000. */
   bindings(folder: FolderId): AsyncIterable<Binding[]>;
+  /** This link's bindings of one source folder that claim nothing yet: stored, and the server did not say where. */
+  unplaced(folder: FolderId): Promise<Binding[]>;
   /** This link's bindings of these keys, in any order; keys without one are left out. */
   bound(folder: FolderId, keys: readonly ItemKey[]): Promise<Binding[]>;
   /** The source gave items new keys (UIDVALIDITY): their bindings move along. One to one; a key that is bound stays. */

@@ -4,6 +4,7 @@ import type { ItemDescription, ItemKey, ItemMeta, Note, SyncState } from '../mai
 import {
   readBound,
   readFolderBindings,
+  readUnplaced,
   readHrefClaims,
   readUidClaims,
   rebindFolder,
@@ -152,6 +153,10 @@ export class PostgresSession implements LedgerSession {
   async *bindings(folder: FolderId): AsyncIterable<Binding[]> {
     const { mailbox } = this.lease;
     yield* this.windows((query, after) => readFolderBindings(query, mailbox, folder, after?.key ?? null));
+  }
+
+  async unplaced(folder: FolderId): Promise<Binding[]> {
+    return (await this.work.read((query) => readUnplaced(query, this.lease.mailbox, folder))).map(toBinding);
   }
 
   async bound(folder: FolderId, keys: readonly ItemKey[]): Promise<Binding[]> {

@@ -58,9 +58,7 @@ export class LaneState {
   /** Bindings of this folder that claim nothing yet: the server said OK and not where. */
   async unplaced(): Promise<Binding[]> {
     const unplaced: Binding[] = [];
-    for (const source of this.sources)
-      for await (const window of this.run.ledger.bindings(source.id))
-        unplaced.push(...window.filter((binding) => binding.state === 'claimed' && binding.id === null));
+    for (const source of this.sources) unplaced.push(...(await this.run.ledger.unplaced(source.id)));
     return unplaced;
   }
 }

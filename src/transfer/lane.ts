@@ -1,5 +1,5 @@
 import type { KnownFolder, Settled } from '../ledger/ledger.js';
-import type { ItemKey, ItemMeta, StagedItem } from '../mailbox/item.js';
+import type { ItemKey, ItemMeta, StagedItem, SyncState } from '../mailbox/item.js';
 import { TransferError } from '../mailbox/transfer-error.js';
 import { AlreadyThere } from './already-there.js';
 import { inBatches } from './batches.js';
@@ -92,14 +92,26 @@ export class Lane extends LaneState {
     const { run } = this;
     const earlier = { settledEarlier: 0, bytesEarlier: 0 };
     let items = 0;
+    let listed = false;
+    let offered = 0;
+    let next: SyncState | null = null;
     // Always the whole folder: a listing since a checkpoint cannot show what an earlier run failed or filtered.
     for await (const page of run.source.scan(source.source, null, run.signal)) {
       run.check();
+      // The last page is often only the word that there are no more.
+      if (page.items.length === 0 && listed) {
+        next = page.next;
+        continue;
+      }
+      if (next !== null) await this.checkpoint(source, next);
+      next = page.next;
+      listed = true;
       items += page.items.length;
       const pending = await run.ledger.unsettled(source.id, page.items);
       const before = await run.ledger.earlier(source.id, page.items);
       earlier.settledEarlier += before.items;
       earlier.bytesEarlier += before.bytes;
+      offered += pending.length;
       const pendingBytes = pending.reduce((sum, item) => sum + item.size, 0);
       await run.ledger.listed(source.id, { pending: pending.length, pendingBytes, ...earlier });
       await run.step('scanned-page');
@@ -108,12 +120,16 @@ export class Lane extends LaneState {
       if (refusing) await this.settle(null, failed(source.id, pending, refusing));
       else await this.copyPage(source, page.items, pending);
       await this.accountForAll(source);
-      await run.ledger.checkpoint(source.id, page.next);
-      await run.step('checkpointed');
     }
-    await run.ledger.listed(source.id, { pending: 0, pendingBytes: 0, ...earlier });
+    if (next !== null) await this.checkpoint(source, next);
+    if (offered > 0 || !listed) await run.ledger.listed(source.id, { pending: 0, pendingBytes: 0, ...earlier });
     run.listedItems += items;
     await run.counted(source.id, true);
+  }
+
+  private async checkpoint(source: KnownFolder, next: SyncState): Promise<void> {
+    if (!sameState(source.state, next)) await this.run.ledger.checkpoint(source.id, next);
+    await this.run.step('checkpointed');
   }
 
   private async copyPage(
@@ -184,6 +200,11 @@ export class Lane extends LaneState {
     this.open.delete(key);
     this.settledCount++;
   }
+}
+
+function sameState(a: SyncState | null, b: SyncState): boolean {
+  const names = Object.keys(b);
+  return a !== null && Object.keys(a).length === names.length && names.every((name) => a[name] === b[name]);
 }
 
 function worthAnotherLook(tries: number): boolean {

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Destination, DestinationFacts } from '../destinations/destination.js';
 import type { Lease, LedgerSession } from '../ledger/ledger.js';
 import type { DestinationFolderId, FolderId } from '../mailbox/folder.js';
@@ -5,6 +6,7 @@ import type { Source, SourceFacts } from '../sources/source.js';
 import type { Step, TransferListener, TransferOptions, TransferParts } from './contract.js';
 import { Stopped } from './stopping.js';
 
+const MOST_LISTENERS = 1_000;
 /** How long a batch on the wire may go on after a person or the process asked to stop. */
 const STOP_GRACE_MS = 10_000;
 /** Numbers go to the listener this often at most; the last ones always do. */
@@ -43,6 +45,8 @@ export class Run {
     this.listener = parts.listener;
     this.signal = AbortSignal.any([stop, lease.lost, this.broken.signal]);
     this.storing = AbortSignal.any([lease.lost, this.broken.signal, this.grace.signal]);
+    // Every command of every lane listens for a moment.
+    setMaxListeners(MOST_LISTENERS, this.signal, this.storing);
     const startGrace = () => setTimeout(() => this.grace.abort(stop.reason), STOP_GRACE_MS).unref();
     if (stop.aborted) startGrace();
     else stop.addEventListener('abort', startGrace, { once: true });

@@ -575,6 +575,7 @@ export function ledgerContract(name: string, make: () => Promise<LedgerHarness>)
           },
         ];
         expect(await all(session.bindings(inbox))).toEqual(expected);
+        expect(await session.unplaced(inbox)).toEqual(expected.slice(1));
         await session.reflag(inbox, [{ key: key(2), flags: ['\\Flagged'] }]);
         expect((await session.bound(inbox, [key(2), key(3)])).map((b) => b.flags)).toEqual([['\\Flagged']]);
         await lease.release();

@@ -452,6 +452,11 @@ class MemorySession implements LedgerSession {
     yield* windows(own.sort((a, b) => (a.key < b.key ? -1 : 1)));
   }
 
+  async unplaced(folder: FolderId): Promise<Binding[]> {
+    const own = this.allBindings().filter((b) => b.folder === folder && b.state === 'claimed' && b.id === null);
+    return own.sort((a, b) => (a.key < b.key ? -1 : 1)).map(toBinding);
+  }
+
   async bound(folder: FolderId, keys: readonly ItemKey[]): Promise<Binding[]> {
     const found = keys.map((key) => this.mailbox.bindings.get(placeName({ folder, key })));
     return found.filter((b) => b !== undefined).map(toBinding);
