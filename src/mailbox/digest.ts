@@ -48,7 +48,7 @@ export class MessageDigester {
   }
 
   private updateHeader(chunk: Uint8Array): number {
-    const out = Buffer.allocUnsafe(chunk.length * 2 + this.pendingLf + 2);
+    const out = scratch(chunk.length * 2 + this.pendingLf + 2);
     let n = 0;
     let i = 0;
     for (; i < chunk.length; i++) {
@@ -92,7 +92,7 @@ export class MessageDigester {
 
   private updateBody(chunk: Uint8Array, from: number): void {
     const before = this.pendingLf;
-    const out = Buffer.allocUnsafe(chunk.length - from + before);
+    const out = scratch(chunk.length - from + before);
     out.fill(LF, 0, before);
     let n = before;
     // Every byte of all mail passes here, so the loop decides one thing only; NULs are rare and looked for at once.
@@ -117,6 +117,12 @@ export class MessageDigester {
       messageId: findMessageId(Buffer.concat(this.kept).toString('latin1')),
     };
   }
+}
+
+/** Room for one chunk's normal form: it is hashed before anybody else can want the room. */
+const room = Buffer.allocUnsafe(256 * 1024);
+function scratch(bytes: number): Buffer {
+  return bytes > room.length ? Buffer.allocUnsafe(bytes) : room;
 }
 
 export function digestMessage(bytes: Uint8Array): Digested {

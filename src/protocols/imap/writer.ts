@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 
 /** Bytes gathered before they go to the socket, and the most that waits in it. */
-const GATHER_BYTES = 64 * 1024;
+const GATHER_BYTES = 256 * 1024;
 
 /** The writing half of a connection. Small pieces leave together; a slow server slows the writer down. */
 export class CommandWriter {
@@ -58,10 +58,15 @@ export class CommandWriter {
   /** Sends what was gathered; resolves when the socket can take more. */
   async flush(): Promise<void> {
     if (this.bytes === 0) return;
-    const all = this.gathered.length === 1 ? this.gathered[0]! : Buffer.concat(this.gathered, this.bytes);
+    const pieces = this.gathered;
     this.gathered = [];
     this.bytes = 0;
-    if (!this.socket.write(all)) await this.room();
+    // Corked they leave by one writev(), and nothing is copied together for it.
+    let roomy = true;
+    this.socket.cork();
+    for (const piece of pieces) roomy = this.socket.write(piece);
+    this.socket.uncork();
+    if (!roomy) await this.room();
   }
 
   /** Sends everything and resolves when our side holds none of it any more. */
