@@ -64,7 +64,13 @@ export class ConnectionTester {
       result = failed(code);
     }
     await floor;
-    await this.record.finish(test, result as Record<string, unknown>, secrets?.source ?? null);
+    try {
+      await this.record.finish(test, result as Record<string, unknown>, secrets?.source ?? null);
+    } catch (error) {
+      // What cannot be written must not leave somebody waiting, nor the ciphertext where it is.
+      this.logger.error(scrubber.text(`test ${id} cannot be recorded: ${(error as Error).message}`));
+      await this.record.finish(test, { ...failed('INTERNAL') }, secrets?.source ?? null);
+    }
     return true;
   }
 

@@ -32,7 +32,11 @@ export class Scrubber {
     let clean = text.slice(0, MAX_TEXT * 2);
     // Longest first, else a part of a needle would be left over.
     for (const needle of [...this.needles].sort((a, b) => b.length - a.length)) clean = clean.replaceAll(needle, MASK);
-    return clean.replace(CONTROL, ' ').slice(0, MAX_TEXT);
+    // Cut in the middle of a character, half of it would be left, which jsonb does not take.
+    return clean
+      .replace(CONTROL, ' ')
+      .slice(0, MAX_TEXT)
+      .replace(/\p{Surrogate}/gu, '\ufffd');
   }
 
   /** The same through a small structure. */

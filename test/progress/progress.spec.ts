@@ -92,6 +92,14 @@ describe('recording', () => {
     (await room.db.query(`INSERT INTO mailferry.runs (job, kind) VALUES ($1, 'first') RETURNING id`, [id]))[0].id;
   const counts = { found: 100, copied: 10, alreadyThere: 0, skipped: 0, failed: 0, bytes: 10, totalBytes: 100 };
 
+  test('a text that is cut in the middle of a character is kept all the same', async () => {
+    const id = await started();
+    const recorder = new ProgressRecorder(room.db, id, await run(id), new Scrubber());
+    recorder.log('warn', 'cut', { serverText: `x${'😀'.repeat(2_000)}` });
+    await recorder.stop();
+    expect(await jobs.log(alice.visibility, id)).toEqual([expect.objectContaining({ message: 'cut' })]);
+  });
+
   test('lines are one line, bounded in number, and without secrets', async () => {
     const id = await started();
     const scrubber = new Scrubber();

@@ -89,6 +89,13 @@ test('every refusal is a fixed code with our own words, and nothing the server s
   expect(await secretsLeft()).toEqual([]);
 });
 
+test('a result that cannot be written down is said to be our fault, and keeps nobody waiting', async () => {
+  room.outside.fill(1);
+  room.outside.oldMailbox.ensure(['a\0b']);
+  expect(await tested()).toMatchObject({ ok: false, code: 'INTERNAL' });
+  expect(await secretsLeft()).toEqual([]);
+});
+
 test('an untrusted certificate is shown so that it can be pinned', async () => {
   const certificate = {
     fingerprint: 'ab'.repeat(32),

@@ -1,9 +1,13 @@
 /**
  * Modified UTF-7 (RFC 3501 section 5.1.3): what folder names look like on the wire. Decoding never fails: a name that
- * is not well-formed is shown as UTF-8 if it is that, else byte by byte. Never encode what was decoded to name an
- * existing folder: the server's own spelling may differ.
+ * is not well-formed is shown as UTF-8 if it is that, else byte by byte, and NUL, which no database takes, as U+FFFD.
+ * Never encode what was decoded to name an existing folder: the server's own spelling may differ.
  */
 export function decodeMailboxName(raw: string): string {
+  return decoded(raw).replaceAll('\0', '\ufffd');
+}
+
+function decoded(raw: string): string {
   if (/[^\x00-\x7f]/.test(raw)) return decodeBytes(raw);
   if (!raw.includes('&')) return raw;
   let valid = true;
