@@ -3,7 +3,16 @@ import { destinationContract, type DestinationServer } from '../contracts/destin
 import { sourceContract, type SourceServer } from '../contracts/source.contract.js';
 import { destinationOn } from '../destinations/imap-mailbox.js';
 import type { TestAccount } from '../servers/dovecot.js';
-import { fill, type MailServer, onServer, seeMailbox, serverKinds, wireName, withRaw } from '../servers/kinds.js';
+import {
+  fill,
+  type MailServer,
+  onServer,
+  outline,
+  seeMailbox,
+  serverKinds,
+  wireName,
+  withRaw,
+} from '../servers/kinds.js';
 import { stopPrivateServers } from '../servers/private.js';
 import { encodeName, quoted } from '../servers/raw-imap.js';
 import { imapDate, sourceOn } from '../sources/imap/dovecot-mailbox.js';
@@ -35,7 +44,7 @@ for (const kind of kinds.filter(({ name }) => !name.startsWith('Dovecot')))
         keepsZone: false,
         oddName: server.name === 'Cyrus' ? 'Übersicht & 100' : undefined,
         source: () => sourceOn(account),
-        snapshot: async () => JSON.stringify([...(await seeMailbox(server, account)).values()]),
+        snapshot: async () => JSON.stringify(outline(await seeMailbox(server, account))),
       };
     });
 

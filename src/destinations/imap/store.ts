@@ -10,6 +10,7 @@ import {
 } from '../../protocols/imap/commands/append.js';
 import type { ImapConnection } from '../../protocols/imap/connection.js';
 import { ImapFailure, isRefusal } from '../../protocols/imap/failure.js';
+import { isCyrus } from '../../protocols/imap/traits.js';
 import { toTransferError } from '../../protocols/imap/transfer-errors.js';
 import type { PlacedItem, StoreOutcome } from '../destination.js';
 import { appendRefusal } from './append-errors.js';
@@ -52,7 +53,7 @@ export async function* storeItems(
   for (const item of items) {
     const error = refusedUnseen(item, context.maxBytes);
     if (error !== null) yield { key: item.ref.key, is: 'refused', error };
-    else ready.push(prepare(item, context.permanentFlags));
+    else ready.push(await prepare(item, context.permanentFlags, isCyrus(connection)));
   }
   const storing = new Storing(connection, context);
   for (const batch of batches(ready, connection, context.suspects)) {
@@ -68,11 +69,38 @@ function refusedUnseen({ body }: PlacedItem, maxBytes: number | null): TransferE
   return refuse('MESSAGE_TOO_LARGE', 'The message is larger than the new mail server takes.');
 }
 
-function prepare(item: PlacedItem, permanentFlags: readonly string[] | null): Prepared {
+/** Bytes of a header that are looked at. */
+const HEADER_LOOKED_AT = 256 * 1024;
+
+/** Cyrus takes a header with bytes above 127 and stores an X for each, unless it is told not to (munge8bit). */
+async function hasEightBitHeader({ body }: PlacedItem): Promise<boolean> {
+  let seen = 0;
+  let previous = 0x0a;
+  let beforeIt = 0;
+  for await (const piece of body.open()) {
+    for (const byte of piece) {
+      if (byte >= 0x80) return true;
+      if (byte === 0x0d) continue;
+      if (byte === 0x0a && previous === 0x0a && beforeIt !== 0) return false;
+      beforeIt = previous;
+      previous = byte;
+    }
+    seen += piece.length;
+    if (seen > HEADER_LOOKED_AT) return false;
+  }
+  return false;
+}
+
+async function prepare(
+  item: PlacedItem,
+  permanentFlags: readonly string[] | null,
+  replacesEightBit: boolean,
+): Promise<Prepared> {
   const { flags, notes } = fitFlags(item.flags, permanentFlags);
   const { date, notes: dateNotes } = fitDate(item.date);
   const message = { size: item.body.size, flags, date, open: () => item.body.open() };
-  return { item, message, notes: [...notes, ...dateNotes] };
+  const header: Note[] = replacesEightBit && (await hasEightBitHeader(item)) ? [{ code: 'EIGHT_BIT_HEADER' }] : [];
+  return { item, message, notes: [...notes, ...dateNotes, ...header] };
 }
 
 /** RFC 3502 batches where the server offers them without a round trip for each message. */

@@ -36,6 +36,11 @@ export class Pace {
   }
 }
 
+/** By an extension of its own: it names itself only to those who name themselves. */
+export function isCyrus({ capabilities }: { readonly capabilities: ReadonlySet<string> }): boolean {
+  return capabilities.has('X-CREATEDMODSEQ');
+}
+
 /** What the connections of one account learn about their server, and the next one need not learn again. */
 export class ServerTraits {
   readonly pace = new Pace();

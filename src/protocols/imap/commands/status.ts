@@ -1,5 +1,6 @@
 import { writeName } from '../astring.js';
 import type { ImapConnection } from '../connection.js';
+import { isCyrus } from '../traits.js';
 import { pairs, asNumber, asList, asString } from '../values.js';
 import { modseq } from './select.js';
 
@@ -15,16 +16,12 @@ export interface MailboxStatus {
   readonly mailboxId: string | null;
 }
 
-/** Cyrus 3.6 answers STATUS (MAILBOXID) with bytes out of its memory; SELECT and EXAMINE tell the true one. */
-function isCyrus(connection: ImapConnection): boolean {
-  return connection.has('X-CREATEDMODSEQ');
-}
-
 /** Does not open the mailbox. Any number may be asked at once. @throws ImapFailure */
 export async function status(connection: ImapConnection, raw: string): Promise<MailboxStatus> {
   const wanted = ['MESSAGES', 'UIDNEXT', 'UIDVALIDITY'];
   if (connection.has('STATUS=SIZE')) wanted.push('SIZE');
   if (connection.has('CONDSTORE')) wanted.push('HIGHESTMODSEQ');
+  // Cyrus 3.6 answers with bytes out of its memory; SELECT and EXAMINE tell the true one.
   if (connection.has('OBJECTID') && !isCyrus(connection)) wanted.push('MAILBOXID');
   let told: ReturnType<typeof pairs> = new Map();
   let answered = false;
