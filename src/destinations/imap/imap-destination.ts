@@ -386,14 +386,15 @@ function isUnavailable(error: unknown): boolean {
  * So does Dovecot answer when its back end is down, and just the same when an administrator acts as somebody unknown. Who
  * knows whether the mailbox was ever opened says which of the two it is.
  */
-function perhapsMissing({ scope, retry, retryAfterMs, serverText, cause }: TransferError): TransferError {
+function perhapsMissing({ retryAfterMs, serverText, cause }: TransferError): TransferError {
   return new TransferError(
     'The new mail server cannot open the mailbox at the moment, or the mailbox does not exist.',
     {
       side: 'destination',
       code: 'DESTINATION_NOT_OPENED',
-      scope,
-      retry,
+      // Knocking again at once does not help in either case.
+      scope: 'account',
+      retry: 'later',
       retryAfterMs,
       serverText,
       cause,
