@@ -34,6 +34,7 @@ export async function prepareFolders(run: Run): Promise<Folders> {
   const out = (folder: SourceFolder) => isExcluded(folder.path, run.options.excludeFolders);
   const copied = { ...planned, mappings: planned.mappings.filter((mapping) => !out(mapping.source)) };
   const made = await withRetries(run, 'make folders', () => run.destination.ensureFolders(copied, run.signal));
+  const placed = asMade(planned, made);
   await run.step('folders-ensured');
   const marked = await Promise.all(
     made.map(async (folder) => {
@@ -49,20 +50,20 @@ export async function prepareFolders(run: Run): Promise<Folders> {
   });
   const old = new Map(renumbered.map(({ known, folder }) => [folder.id, known.source.epoch]));
   const asBefore = {
-    ...planned,
-    mappings: planned.mappings.map((m) => ({
+    ...placed,
+    mappings: placed.mappings.map((m) => ({
       ...m,
       source: { ...m.source, epoch: old.get(m.source.id) ?? m.source.epoch },
     })),
   };
   const map = await run.ledger.saveFolders(asBefore, marked);
-  await reportPlan(run, planned, map);
+  await reportPlan(run, placed, map);
   const { lanes, excluded } = await makeLanes(run, map, listed, marked, out);
   const followSources = async () => {
     if (renumbered.length === 0) return;
     for (const { known, folder } of renumbered)
       await withRetries(run, 'recognise', () => rekeyFolder(run, known, folder));
-    await run.ledger.saveFolders(planned, marked);
+    await run.ledger.saveFolders(placed, marked);
   };
   return { lanes, excluded, followSources, all: map.folders.map((known) => withFresh(known, listed)) };
 }
@@ -85,6 +86,16 @@ function nothingListed(): TransferError {
 function keepMapping(plan: FolderPlan, before: FolderMap): FolderPlan {
   const paths = new Map(before.folders.map((known) => [known.source.id, known.path]));
   return { ...plan, mappings: plan.mappings.map((m) => ({ ...m, path: paths.get(m.source.id) ?? m.path })) };
+}
+
+/** Some servers refuse a name only when it is to be made: what it became is what is kept and told. */
+function asMade(plan: FolderPlan, made: readonly DestinationFolder[]): FolderPlan {
+  const mappings = plan.mappings.map((mapping) => {
+    const path = made.find((folder) => folder.sources.includes(mapping.source.id))?.path ?? mapping.path;
+    const same = path.join('\0') === mapping.path.join('\0');
+    return same ? mapping : { ...mapping, path, changed: mapping.changed ?? ('illegal-name' as const) };
+  });
+  return { ...plan, mappings };
 }
 
 async function reportPlan(run: Run, plan: FolderPlan, map: FolderMap): Promise<void> {

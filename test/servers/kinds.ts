@@ -111,7 +111,8 @@ export async function seeMailbox(server: MailServer, account: TestAccount): Prom
 
 /** All of it but the bytes, whose hashes are there: for comparing. Whether somebody has looked since is left out. */
 export function outline(folders: ReadonlyMap<string, SeenFolder>): unknown[] {
-  return [...folders.values()].map(({ attributes, messages, ...rest }) => ({
+  const sorted = [...folders.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
+  return sorted.map(({ attributes, messages, ...rest }) => ({
     ...rest,
     attributes: attributes.filter((one) => !/^\\(Un)?Marked$/i.test(one)),
     messages: messages.map(({ bytes: _bytes, ...message }) => message),

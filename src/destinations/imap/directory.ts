@@ -1,7 +1,9 @@
 import type { DestinationFolder, FolderRole } from '../../mailbox/folder.js';
+import { myRights } from '../../protocols/imap/commands/my-rights.js';
 import { namespacesAndList } from '../../protocols/imap/commands/namespace.js';
 import { unselect } from '../../protocols/imap/commands/unselect.js';
 import type { ImapConnection } from '../../protocols/imap/connection.js';
+import { isRefusal } from '../../protocols/imap/failure.js';
 import { assignRoles } from '../../protocols/imap/folder-roles.js';
 import { decodeMailboxName } from '../../protocols/imap/modified-utf7.js';
 import { type NameRules, pathKey } from './names.js';
@@ -11,6 +13,8 @@ export interface KnownFolder {
   readonly path: readonly string[];
   readonly attributes: ReadonlySet<string>;
   readonly selectable: boolean;
+  /** False: we may not put anything into it. SELECT calls such a folder READ-WRITE all the same (Cyrus). */
+  readonly writable?: boolean;
 }
 
 /** The folders of the new mailbox that belong to its owner. */
@@ -44,9 +48,33 @@ export async function readDirectory(connection: ImapConnection): Promise<Directo
       selectable: !attributes.has('\\noselect'),
     });
   }
+  return indexed(await withRights(connection, folders), { prefix, delimiter });
+}
+
+function indexed(folders: readonly KnownFolder[], rules: NameRules): Directory {
   const byRole = new Map([...assignRoles(folders)].map(([folder, role]) => [role, folder]));
   const byKey = new Map(folders.map((folder) => [pathKey(folder.path), folder]));
-  return { rules: { prefix, delimiter }, folders, byKey, byRole };
+  return { rules, folders, byKey, byRole };
+}
+
+/** MYRIGHTS commands under way at once. */
+const AT_ONCE = 100;
+
+async function withRights(connection: ImapConnection, folders: readonly KnownFolder[]): Promise<KnownFolder[]> {
+  if (!connection.has('ACL')) return [...folders];
+  const told: KnownFolder[] = [];
+  for (let i = 0; i < folders.length; i += AT_ONCE) {
+    const some = folders.slice(i, i + AT_ONCE).map(async (folder) => {
+      if (!folder.selectable) return folder;
+      const rights = await myRights(connection, folder.raw).catch((error: unknown) => {
+        if (!isRefusal(error)) throw error;
+        return null;
+      });
+      return rights === null || rights.includes('i') ? folder : { ...folder, writable: false };
+    });
+    told.push(...(await Promise.all(some)));
+  }
+  return told;
 }
 
 /** With folders that were made since. */

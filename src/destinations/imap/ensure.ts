@@ -39,10 +39,12 @@ export async function ensureFolders(
   await unselect(connection);
   const targets = grouped(plan);
   const subscribeAll = !plan.mappings.some(({ source }) => source.subscribed);
+  const taken = new Set([...directory.byKey.keys(), ...targets.map(({ path }) => pathKey(path))]);
   const made: EnsuredFolder[] = [];
   for (let i = 0; i < targets.length; i += AT_ONCE) {
     const some = targets.slice(i, i + AT_ONCE);
-    made.push(...(await Promise.all(some.map((target) => ensure(connection, target, directory, subscribeAll)))).flat());
+    const folders = some.map((target) => ensure(connection, target, directory, subscribeAll, taken));
+    made.push(...(await Promise.all(folders)).flat());
   }
   return made;
 }
@@ -64,13 +66,16 @@ async function ensure(
   target: Target,
   directory: Directory,
   subscribeAll: boolean,
+  taken: Set<string>,
 ): Promise<EnsuredFolder[]> {
   const known = directory.byKey.get(pathKey(target.path));
   const holds = target.mappings.some(({ source }) => source.selectable);
   // A container that exists needs nothing; it cannot be asked for its numbers.
   if (known !== undefined && !known.selectable && !holds) return [];
   const preExisting = known?.selectable ?? false;
-  const { raw, early } = preExisting ? { raw: known!.raw, early: null } : await made(connection, target, directory);
+  const { raw, early } = preExisting
+    ? { raw: known!.raw, early: null }
+    : await made(connection, target, directory, taken);
   const told =
     early ??
     (await status(connection, raw).catch((error: unknown) => {
@@ -93,11 +98,21 @@ async function made(
   connection: ImapConnection,
   target: Target,
   directory: Directory,
+  taken: Set<string>,
 ): Promise<{ raw: string; early: MailboxStatus | null }> {
   const { rules } = directory;
-  const candidates = [target.path, fitPath(target.path, rules, true).path, plainName(target.path)];
+  const strict = (): readonly string[] => {
+    // One to one: "a%b" and "a^b" must not end up in the same "a_b", nor in one that was there before.
+    const { path } = fitPath(target.path, rules, true);
+    let free: readonly string[] = path;
+    for (let n = 2; taken.has(pathKey(free)); n++) free = [...path.slice(0, -1), `${path.at(-1)!} (${n})`];
+    taken.add(pathKey(free));
+    return free;
+  };
+  const candidates = [() => target.path, strict, () => plainName(target.path)];
   let refused: ImapFailure | null = null;
-  for (const path of candidates) {
+  for (const candidate of candidates) {
+    const path = candidate();
     const raw = toRaw(path, rules);
     const [trouble, early] = await Promise.all([
       createOnce(connection, raw, target.role),

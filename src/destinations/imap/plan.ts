@@ -42,7 +42,9 @@ class Planner {
   }
 
   special(source: SourceFolder, role: FolderRole): void {
-    const path = this.directory.byRole.get(role)?.path ?? [ROLE_NAMES[role]!];
+    const known = this.directory.byRole.get(role);
+    if (known?.writable === false && role !== 'inbox') return this.ordinary(source);
+    const path = known?.path ?? [ROLE_NAMES[role]!];
     const key = pathKey(path);
     // INBOX is shared by all that call themselves that; another role is taken by the first.
     if (this.taken.has(key) && role !== 'inbox') return this.ordinary(source);
@@ -63,7 +65,9 @@ class Planner {
       path = existing.path;
       change = 'collision';
     }
-    for (let n = 2; this.taken.has(pathKey(path)); n++) {
+    // A folder that is closed to us gets a neighbour, so that its mail arrives all the same.
+    const closed = (): boolean => this.directory.byKey.get(pathKey(path))?.writable === false;
+    for (let n = 2; this.taken.has(pathKey(path)) || (source.selectable && closed()); n++) {
       path = fitPath([...fitted.path.slice(0, -1), `${fitted.path.at(-1)!} (${n})`], rules).path;
       change = 'collision';
     }
