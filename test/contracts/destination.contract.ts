@@ -197,6 +197,8 @@ export function destinationContract(name: string, start: () => Promise<Destinati
       await store(folder, [await staged(message(1)), await staged(message(2))]);
       const ids = (await listAll(folder)).map((f) => f.id);
       await server.removeFirst(['INBOX']);
+      // A question right after another is put without asking for news first.
+      await new Promise((done) => setTimeout(done, 100));
       const found = await collect(destination.fingerprint(folder, ids, 'header', signal));
       expect(found.map((f) => f.id.id)).toEqual([ids[1]!.id]);
     });
