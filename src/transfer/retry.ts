@@ -3,6 +3,8 @@ import type { Run } from './run.js';
 
 /** Tries of one thing without any progress in between. */
 export const MAX_TRIES = 6;
+/** The first connection of a run: somebody may be waiting for the answer, and the job comes back by itself if need be. */
+export const CONNECT_TRIES = 3;
 const FIRST_WAIT_MS = 1_000;
 const LONGEST_WAIT_MS = 60_000;
 
@@ -13,13 +15,13 @@ export function backOffMs(tries: number, error?: TransferError): number {
 }
 
 /** True where the same thing may work in this run; a longer wait is the job's affair, not a connection's. */
-export function worthRetrying(error: unknown, tries: number): error is TransferError {
+export function worthRetrying(error: unknown, tries: number, most = MAX_TRIES): error is TransferError {
   return (
     error instanceof TransferError &&
     error.scope === 'connection' &&
     (error.retry === 'now' || error.retry === 'later') &&
     (error.retryAfterMs ?? 0) <= LONGEST_WAIT_MS &&
-    tries + 1 < MAX_TRIES
+    tries + 1 < most
   );
 }
 
@@ -28,12 +30,13 @@ export async function withRetries<T>(
   run: Pick<Run, 'delay' | 'listener'>,
   what: string,
   act: () => Promise<T>,
+  most = MAX_TRIES,
 ): Promise<T> {
   for (let tries = 0; ; tries++) {
     try {
       return await act();
     } catch (error) {
-      if (!worthRetrying(error, tries)) throw error;
+      if (!worthRetrying(error, tries, most)) throw error;
       run.listener.log('warn', `${what}: ${error.message}`, { code: error.code, side: error.side, tries: tries + 1 });
       await run.delay(backOffMs(tries, error));
     }

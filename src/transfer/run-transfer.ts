@@ -13,13 +13,13 @@ import type { Lane } from './lane.js';
 import { verifyFolder } from './reconcile.js';
 import { recoverFolder } from './recover.js';
 import { setOldAside } from './replace.js';
-import { withRetries } from './retry.js';
+import { CONNECT_TRIES, withRetries } from './retry.js';
 import { isLeaseLost, leaseLost, Run, sleep } from './run.js';
 import { Stopped } from './stopping.js';
 
 /** Folders worked on at once, however many connections there may be. */
 const MOST_LANES = 8;
-/** A folder needs the old server and the new one by turns: two of them keep one connection on each side busy. */
+/** A folder that is copied needs the old server and the new one by turns: two of them keep a connection on each side busy. */
 const LANES_A_CONNECTION = 2;
 /** How often a folder that is made anew again and again is followed. */
 const FOLLOWED = 3;
@@ -66,8 +66,8 @@ async function connect(parts: TransferParts, options: TransferOptions, lease: Le
     }
   };
   const connecting = [
-    endingBoth(withRetries(early, 'connect', () => parts.source.connect(signal))),
-    endingBoth(withRetries(early, 'connect', () => parts.destination.connect(signal))),
+    endingBoth(withRetries(early, 'connect', () => firstConnection(parts.source, signal), CONNECT_TRIES)),
+    endingBoth(withRetries(early, 'connect', () => firstConnection(parts.destination, signal), CONNECT_TRIES)),
   ] as const;
   await Promise.allSettled(connecting);
   if (failed.signal.aborted) throw failed.signal.reason;
@@ -77,13 +77,24 @@ async function connect(parts: TransferParts, options: TransferOptions, lease: Le
   return new Run(parts, options, session, lease, stop, sourceFacts, facts);
 }
 
+/** A server that said nothing for a whole deadline is not asked again at once. */
+async function firstConnection<T>(side: { connect(signal: AbortSignal): Promise<T> }, signal: AbortSignal): Promise<T> {
+  try {
+    return await side.connect(signal);
+  } catch (error) {
+    if (!(error instanceof TransferError) || error.code !== 'TIMEOUT' || error.scope !== 'connection') throw error;
+    const { side: which, retry, code, serverText } = error;
+    throw new TransferError(error.message, { side: which, scope: 'account', retry, code, serverText, cause: error });
+  }
+}
+
 async function move(run: Run): Promise<'complete' | 'incomplete'> {
   const folders = await prepareFolders(run);
   const { lanes } = folders;
   await inLanes(run, lanes, (lane) => onFolder(lane, () => recoverFolder(lane)));
   await run.step('recovered');
   await folders.followSources();
-  await inLanes(run, lanes, (lane) => lane.copy());
+  await inLanes(run, lanes, (lane) => lane.copy(), LANES_A_CONNECTION);
   for (const folder of folders.excluded) await skipFolder(run, folder);
   await verifyAll(run, lanes);
   if (run.options.deepVerify) await inLanes(run, lanes, (lane) => onFolder(lane, () => deepVerify(lane)));
@@ -96,7 +107,12 @@ async function move(run: Run): Promise<'complete' | 'incomplete'> {
 }
 
 /** Several folders at once, each by one coordinator. The first error ends all. */
-async function inLanes(run: Run, lanes: readonly Lane[], work: (lane: Lane) => Promise<unknown>): Promise<void> {
+async function inLanes(
+  run: Run,
+  lanes: readonly Lane[],
+  work: (lane: Lane) => Promise<unknown>,
+  perConnection = 1,
+): Promise<void> {
   const size = (lane: Lane) => lane.sources.reduce((sum, { source }) => sum + (source.bytes ?? source.items ?? 0), 0);
   const waiting = [...lanes].sort((a, b) => size(b) - size(a));
   const worker = async () => {
@@ -105,7 +121,7 @@ async function inLanes(run: Run, lanes: readonly Lane[], work: (lane: Lane) => P
       await work(lane);
     }
   };
-  const count = Math.max(1, Math.min(MOST_LANES, run.sourceFacts.maxConnections * LANES_A_CONNECTION, lanes.length));
+  const count = Math.max(1, Math.min(MOST_LANES, run.sourceFacts.maxConnections * perConnection, lanes.length));
   const workers = Array.from({ length: count }, () =>
     worker().catch((error: unknown) => {
       // A stop ends every lane by itself; each then finishes the batch it has on the wire.
