@@ -61,7 +61,7 @@ export function resolveOptions(options: PluginOptions): ResolvedOptions {
       jobs: 4,
       connections: 8,
       dataDir: join(tmpdir(), 'mailferry'),
-      memoryBudget: 64 * MIB,
+      memoryBudget: 24 * MIB,
       diskBudget: 4096 * MIB,
       lease: { ttlMs: 60_000, graceMs: 30_000, marginMs: 10_000 },
       sweepMs: 5_000,

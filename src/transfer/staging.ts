@@ -11,8 +11,11 @@ import { Budget } from './budget.js';
 export const IN_MEMORY_BYTES = 1024 * 1024;
 /** Bodies up to this many bytes need not wait for the disk and share their batch with others. */
 export const RIDES_ALONG_BYTES = 8 * 1024 * 1024;
-/** Memory for bodies in the whole process, over all jobs. */
-export const PROCESS_MEMORY_BYTES = 64 * 1024 * 1024;
+/**
+ * Memory for bodies in the whole process, over all jobs. Node gives freed buffers back late, so that several times as much
+ * is resident; what does not fit goes to a file, which costs little.
+ */
+export const PROCESS_MEMORY_BYTES = 24 * 1024 * 1024;
 /** Disk for bodies in the whole process, unless the operator says otherwise. */
 export const PROCESS_DISK_BYTES = 4 * 1024 * 1024 * 1024;
 /** A body that waits longer than this for the disk fails for now; another run takes it up. */
