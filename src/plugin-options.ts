@@ -4,7 +4,13 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isRange } from './mailbox/address.js';
 import type { HostPanel } from './panel/host-panel.js';
-import type { EgressPolicy, Limits, ResolvedOptions, WorkerOptions } from './panel/options.js';
+import {
+  DEFAULT_PORTS,
+  type EgressPolicy,
+  type Limits,
+  type ResolvedOptions,
+  type WorkerOptions,
+} from './panel/options.js';
 
 type Optional<T> = { readonly [K in keyof T]?: T[K] };
 
@@ -21,8 +27,6 @@ export interface PluginOptions extends Optional<
   readonly worker?: Optional<WorkerOptions>;
 }
 
-/** Ports mail and groupware answer on (SECURITY: egress). */
-const DEFAULT_PORTS = [143, 993, 443, 8443];
 const MIB = 1024 * 1024;
 
 export const DEFAULT_LIMITS: Limits = {

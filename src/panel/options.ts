@@ -14,6 +14,9 @@ export interface TokenIssuer {
   readonly algs?: readonly ('ES256' | 'EdDSA')[];
 }
 
+/** Ports mail and groupware answer on; the operator can add to them. */
+export const DEFAULT_PORTS: readonly number[] = [143, 993, 443, 8443];
+
 /** What a person at the keyboard may make us dial. */
 export interface EgressPolicy {
   /** True only for tests and closed networks: any address and any port. */

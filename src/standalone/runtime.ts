@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { RedisAddress, ResolvedOptions } from '../panel/options.js';
+import { DEFAULT_PORTS, type RedisAddress, type ResolvedOptions } from '../panel/options.js';
 import { alive, commandLine } from './infra/process.js';
 import { masterKeys, ownIssuer } from './keys.js';
 import { StandalonePanel } from './panel.js';
@@ -90,12 +90,7 @@ export function pluginOptions(composition: Composition) {
     basePath: settings.basePath,
     publicUrl: settings.publicUrl,
     issuers: [ownIssuer(settings.dataDir), ...settings.issuers],
-    egress: {
-      allowPrivate: settings.allowPrivateTargets ?? sandbox !== null,
-      allowPlaintext: settings.allowPlaintext,
-      allowedRanges: settings.egressRanges,
-      ...(settings.egressPorts ? { ports: settings.egressPorts } : {}),
-    },
+    egress: egressOf(settings, sandbox),
     limits: {
       ...(settings.testsPerMinute ? { testsPerMinute: settings.testsPerMinute } : {}),
       ...(settings.keepSecretsHours ? { keepSecretsHours: settings.keepSecretsHours } : {}),
@@ -112,4 +107,15 @@ export function pluginOptions(composition: Composition) {
     logLevel: settings.logLevel,
   } satisfies Partial<Record<keyof ResolvedOptions | 'panel', unknown>>;
   return { options, panel, store };
+}
+
+/** The sandbox's old provider is on loopback: it may be dialled there, and nothing else that is not public. */
+function egressOf(settings: Settings, sandbox: SandboxRuntime | null) {
+  const ports = settings.egressPorts ?? DEFAULT_PORTS;
+  return {
+    allowPrivate: settings.allowPrivateTargets ?? false,
+    allowPlaintext: settings.allowPlaintext,
+    allowedRanges: [...settings.egressRanges, ...(sandbox ? [`${sandbox.oldProvider.host}/32`] : [])],
+    ports: sandbox ? [...ports, sandbox.oldProvider.port, sandbox.oldProvider.plainPort] : ports,
+  };
 }
