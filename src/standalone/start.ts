@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { accessSync, constants, mkdirSync } from 'node:fs';
 import { get } from 'node:http';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -184,7 +184,12 @@ function say(line: string): void {
 
 async function main(): Promise<number> {
   const settings = loadSettings();
-  mkdirSync(settings.dataDir, { recursive: true });
+  try {
+    mkdirSync(settings.dataDir, { recursive: true });
+    accessSync(settings.dataDir, constants.W_OK);
+  } catch (error) {
+    throw new SettingsError(`MAILFERRY_DATA_DIR cannot be written: ${(error as Error).message}`);
+  }
   const lock = lockDataDir(settings.dataDir);
   if (lock === null) {
     const running = readRuntime(settings.dataDir);

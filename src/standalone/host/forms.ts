@@ -6,7 +6,7 @@ const MAX_FORM = 16 * 1024;
 
 export class FormError extends Error {
   constructor(
-    readonly status: 400 | 403 | 413 | 429,
+    readonly status: 400 | 403 | 413 | 429 | 503,
     message: string,
   ) {
     super(message);

@@ -140,8 +140,9 @@ export class HostController {
       return { kind: 'mailbox', address };
     }
     if (code.startsWith('AUTH_')) return null;
+    if (code === 'RATE_LIMITED') throw new FormError(429, 'Too many attempts. Please wait some minutes and try again.');
     this.log.warn(`sign-in could not be checked: ${code}`);
-    throw new FormError(429, 'The mail server cannot be asked at the moment. Please try again in a minute.');
+    throw new FormError(503, 'The mail server cannot be asked at the moment. Please try again in a minute.');
   }
 
   private async enter(response: Response, subject: Subject): Promise<void> {
