@@ -68,9 +68,8 @@ export class ImapSession {
     const fits = selected?.raw === raw && (readOnly || !selected.readOnly);
     const known = fits ? this.states.get(connection) : undefined;
     // After a pause the server is asked what happened meanwhile: the view it shows is of the last command (pitfall 16).
-    // Not waited for: what the caller asks next is behind it on the wire, and fails with it.
-    if (known !== undefined && performance.now() - connection.idleSince > PAUSE_SEEN_MS)
-      noop(connection).catch(() => undefined);
+    // Waited for: Dovecot puts off its news as long as another command is behind this one on the wire.
+    if (known !== undefined && performance.now() - connection.idleSince > PAUSE_SEEN_MS) await noop(connection);
     const state = known ?? (await this.open(connection, raw, readOnly));
     if (state.uidValidity === uidValidity) return state;
     connection.selected = null;
