@@ -35,7 +35,8 @@ const SETTINGS = {
   IMAP_CAPABILITY: CAPABILITIES,
   IMAP_KEYWORDS: '1',
   IMAP_ACL: '1',
-  IMAP_USELOCKS: '1',
+  // Locks are watched for through a FAM daemon; where only its library is, each would wait for it in vain.
+  IMAP_USELOCKS: '0',
   IMAP_CHECK_ALL_FOLDERS: '0',
   IMAP_OBSOLETE_CLIENT: '0',
   IMAP_ENHANCEDIDLE: '0',
