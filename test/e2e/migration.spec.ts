@@ -150,10 +150,10 @@ describe('the whole product between two real mail servers', () => {
     const { body } = await api.post('/jobs', newJob(from, to));
     const stuck = await api.until(body.id, ['needs-action', 'failed', 'completed']);
     expect({ state: stuck.state, code: stuck.reason?.code }).toEqual({ state: 'needs-action', code: 'QUOTA_EXCEEDED' });
-    hoster.account({ name: to.user.split('@')[0]!, password: to.password, quota: '10M' });
-    // Dovecot looks at its list of accounts once a second.
+    hoster.account({ name: to.user.split('@')[0]!, password: to.password, quota: '100M' });
+    // Dovecot reads its list of accounts again when its length or its second of change differ: another length it is.
     const grown = async (): Promise<boolean> =>
-      (await runCommands(to, 'GETQUOTAROOT INBOX')).flat(2).some((answer) => /STORAGE \d+ 10240/.test(String(answer)));
+      (await runCommands(to, 'GETQUOTAROOT INBOX')).flat(2).some((answer) => /STORAGE \d+ 102400/.test(String(answer)));
     while (!(await grown())) await delay(100);
     expect((await api.post(`/jobs/${body.id}/resume`)).status).toBe(202);
     const done = await api.until(body.id, ['completed', 'failed', 'needs-action'], 40_000);
