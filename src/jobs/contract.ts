@@ -62,16 +62,58 @@ export interface JobQuery {
   readonly q?: string;
   /** Code of the job's reason or of any of its refusals. */
   readonly error?: string;
+  /** Name of the old server. */
+  readonly host?: string;
+  /** Made in the last day, week (7 days) or month (30 days), or earlier than that. */
+  readonly age?: JobAge;
+  /** Default: the newest first. */
+  readonly sort?: JobSort;
   readonly page: number;
   readonly perPage: number;
+  /** `next` of a page before; `page` is then of no account. Any length of list costs the same. */
+  readonly after?: string;
+  /** `previous` of a page. */
+  readonly before?: string;
 }
+export type JobFilterQuery = Omit<JobQuery, 'page' | 'perPage' | 'after' | 'before' | 'sort'>;
+export const JOB_AGES = ['day', 'week', 'month', 'older'] as const;
+export type JobAge = (typeof JOB_AGES)[number];
+/** A minus: largest or newest first. */
+export const JOB_SORTS = [
+  '-created',
+  'created',
+  '-changed',
+  'changed',
+  'mailbox',
+  '-mailbox',
+  '-failed',
+  'failed',
+] as const;
+export type JobSort = (typeof JOB_SORTS)[number];
 export interface JobPage {
   /** Folders and runs are empty in a list. */
   readonly jobs: readonly JobView[];
   readonly page: number;
   readonly perPage: number;
+  /** Counted up to 10,000; above that the database's estimate, and `estimated` is true. */
   readonly total: number;
+  readonly estimated: boolean;
+  /** Null: there is none. */
+  readonly next: string | null;
+  readonly previous: string | null;
 }
+/** What an action on many would do, without doing it. */
+export interface BulkPreview {
+  /** In a state that allows the action. Counted up to 10,000. */
+  readonly touched: number;
+  /** The first of them, by address. */
+  readonly sample: readonly string[];
+  /** Found too, and left as they are, by state. */
+  readonly left: readonly { readonly state: JobState; readonly count: number }[];
+  /** The most that are touched at a time; the rest needs another go. */
+  readonly limit: number;
+}
+export type BulkTarget = { readonly ids: readonly string[] } | { readonly filter: JobFilterQuery };
 
 /** A draft as the wizard needs it. */
 export interface Draft {
@@ -114,8 +156,9 @@ export interface JobsApi {
   bulk(
     who: Actor,
     action: JobAction,
-    target: { ids: readonly string[] } | { filter: Omit<JobQuery, 'page' | 'perPage'> },
+    target: BulkTarget,
   ): Promise<{ done: string[]; refused: { id: string; code: string; message: string }[] }>;
+  preview(visibility: Visibility, action: JobAction, target: BulkTarget): Promise<BulkPreview>;
   /** New secrets for a job that asks for them, or before a retry. */
   setCredentials(who: Actor, id: string, secret: SourceSecret, destination?: DestinationSecret): Promise<JobView>;
   /** Final jobs only: the record, the report and the sealed secrets are gone afterwards; the audit line stays. */

@@ -46,6 +46,11 @@ export function next(state: JobState, event: JobEvent): JobState | null {
   return TRANSITIONS[state][event] ?? null;
 }
 
+/** The states in which an action is allowed. */
+export function statesFor(action: JobAction): JobState[] {
+  return (Object.keys(TRANSITIONS) as JobState[]).filter((state) => next(state, action) !== null);
+}
+
 const ACTIONS: readonly JobAction[] = ['start', 'pause', 'resume', 'cancel', 'retry', 'sync'];
 
 export function allowedActions(state: JobState): JobAction[] {

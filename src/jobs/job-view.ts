@@ -113,6 +113,7 @@ export function bareView(job: JobEntity): JobView {
     createdAt: job.createdAt.toISOString(),
     startedAt: job.startedAt?.toISOString() ?? null,
     finishedAt: job.finishedAt?.toISOString() ?? null,
+    changedAt: job.changedAt.toISOString(),
     version: job.version,
   };
 }

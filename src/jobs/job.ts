@@ -112,6 +112,8 @@ export interface JobView {
   readonly createdAt: string;
   readonly startedAt: string | null;
   readonly finishedAt: string | null;
+  /** ISO 8601: when the state was last set. */
+  readonly changedAt: string;
   /** Rises with every change; the event stream's id. */
   readonly version: number;
 }

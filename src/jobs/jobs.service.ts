@@ -9,6 +9,8 @@ import { AuditTrail, by } from './audit.js';
 import {
   JobError,
   type Actor,
+  type BulkPreview,
+  type BulkTarget,
   type DestinationSecret,
   type Draft,
   type JobPage,
@@ -22,7 +24,7 @@ import {
 import { JobEntity, JobLogEntity } from './entities.js';
 import type { JobAction, JobState, JobView, SourceSettings } from './job.js';
 import { JobChanges } from './job-changes.js';
-import { findJobs, MAX_PER_PAGE } from './job-list.js';
+import { countByState, findJobs, idsFor, MAX_PER_PAGE, sparesComplete } from './job-list.js';
 import { isFinal, next } from './job-state.js';
 import { hasSource, isUuid, JobReader } from './job-view.js';
 import { DRAFT_MS, HARD_LIMIT_MS, inMs } from './keeping.js';
@@ -36,6 +38,8 @@ import { isVisible } from './visibility.js';
 
 /** Jobs one bulk action may touch. */
 const MAX_BULK = 1_000;
+/** Addresses that a preview names. */
+const SAMPLE = 20;
 /** Lines of a job's log that are shown. */
 const LOG_LINES = 500;
 const MAX_IDEMPOTENCY_KEY = 200;
@@ -169,8 +173,8 @@ export class JobsService implements JobsApi {
   async list(visibility: Visibility, query: JobQuery): Promise<JobPage> {
     const perPage = Math.min(Math.max(1, Math.trunc(query.perPage)), MAX_PER_PAGE);
     const page = Math.min(Math.max(1, Math.trunc(query.page)), 1_000_000);
-    const { ids, total } = await findJobs(this.db, visibility, query, { limit: perPage, offset: (page - 1) * perPage });
-    return { jobs: await this.reader.bare(ids), page, perPage, total };
+    const { ids, ...found } = await findJobs(this.db, visibility, { ...query, page, perPage });
+    return { jobs: await this.reader.bare(ids), page, perPage, ...found };
   }
 
   async act(who: Actor, id: string, action: JobAction): Promise<JobView> {
@@ -181,16 +185,11 @@ export class JobsService implements JobsApi {
     return this.reader.view(after);
   }
 
-  async bulk(
-    who: Actor,
-    action: JobAction,
-    target: { ids: readonly string[] } | { filter: Omit<JobQuery, 'page' | 'perPage'> },
-  ): ReturnType<JobsApi['bulk']> {
+  async bulk(who: Actor, action: JobAction, target: BulkTarget): ReturnType<JobsApi['bulk']> {
+    const asked = 'ids' in target ? { ids: [...new Set(target.ids)] } : target;
+    if ('ids' in asked && asked.ids.length > MAX_BULK) throw invalid({ ids: `are more than ${MAX_BULK}` });
     const ids =
-      'ids' in target
-        ? [...new Set(target.ids)]
-        : (await findJobs(this.db, who.visibility, target.filter, { limit: MAX_BULK + 1, offset: 0 })).ids;
-    if (ids.length > MAX_BULK) throw invalid({ ids: `are more than ${MAX_BULK}` });
+      'ids' in asked ? asked.ids : (await idsFor(this.db, who.visibility, asked, action, MAX_BULK)).map(({ id }) => id);
     await this.audit.demand({ ...by(who), action: `job.bulk.${action}`, detail: { count: String(ids.length) } });
     const done: string[] = [];
     const refused: { id: string; code: string; message: string }[] = [];
@@ -204,6 +203,22 @@ export class JobsService implements JobsApi {
       }
     }
     return { done, refused };
+  }
+
+  async preview(visibility: Visibility, action: JobAction, target: BulkTarget): Promise<BulkPreview> {
+    const [counts, first] = await Promise.all([
+      countByState(this.db, visibility, target),
+      idsFor(this.db, visibility, target, action, SAMPLE),
+    ]);
+    const spares = sparesComplete(action, target);
+    const isTouched = ({ state, complete }: (typeof counts)[number]): boolean =>
+      next(state, action) !== null && !(spares && complete);
+    return {
+      touched: counts.filter(isTouched).reduce((sum, { count }) => sum + count, 0),
+      sample: first.map(({ mailbox }) => mailbox),
+      left: counts.filter((found) => !isTouched(found)).map(({ state, count }) => ({ state, count })),
+      limit: MAX_BULK,
+    };
   }
 
   async setCredentials(

@@ -51,6 +51,7 @@ export async function transition(
         ...(isFinal(to) ? { finishedAt: () => 'now()' } : {}),
         version: () => 'version + 1',
         updatedAt: () => 'now()',
+        changedAt: () => 'now()',
       })
       .where('id = :id AND state = :state AND version = :version', {
         id,

@@ -3,9 +3,12 @@ import { filter, Observable, Subject, takeWhile } from 'rxjs';
 import {
   JobError,
   type Actor,
+  type BulkPreview,
+  type BulkTarget,
   type ConnectionTestsApi,
   type Discovered,
   type Draft,
+  type JobFilterQuery,
   type JobPage,
   type JobPatch,
   type JobQuery,
@@ -117,6 +120,7 @@ export class FakeJobs implements JobsApi {
       createdAt: new Date().toISOString(),
       startedAt: null,
       finishedAt: null,
+      changedAt: new Date().toISOString(),
       version: 1,
     };
     records.set(view.id, {
@@ -176,9 +180,18 @@ export class FakeJobs implements JobsApi {
       .map(({ view }) => view)
       .filter((view) => matches(view, query))
       .reverse();
-    const { page, perPage } = query;
+    const { perPage } = query;
+    const page = Number(query.after ?? query.before ?? query.page);
     const jobs = all.slice((page - 1) * perPage, page * perPage).map((view) => ({ ...view, folders: [], runs: [] }));
-    return { jobs, page, perPage, total: all.length };
+    return {
+      jobs,
+      page,
+      perPage,
+      total: all.length,
+      estimated: false,
+      next: page * perPage < all.length ? String(page + 1) : null,
+      previous: page > 1 ? String(page - 1) : null,
+    };
   }
 
   async act(who: Actor, id: string, action: JobAction): Promise<JobView> {
@@ -197,12 +210,12 @@ export class FakeJobs implements JobsApi {
   async bulk(
     who: Actor,
     action: JobAction,
-    target: { ids: readonly string[] } | { filter: Omit<JobQuery, 'page' | 'perPage'> },
+    target: BulkTarget,
   ): Promise<{ done: string[]; refused: { id: string; code: string; message: string }[] }> {
     const ids =
       'ids' in target
         ? target.ids
-        : (await this.list(who.visibility, { ...target.filter, page: 1, perPage: 1000 })).jobs.map(({ id }) => id);
+        : (await this.found(who.visibility, target)).filter((job) => next(job.state, action)).map(({ id }) => id);
     const done: string[] = [];
     const refused: { id: string; code: string; message: string }[] = [];
     for (const id of ids) {
@@ -215,6 +228,23 @@ export class FakeJobs implements JobsApi {
       }
     }
     return { done, refused };
+  }
+
+  async preview(visibility: Visibility, action: JobAction, target: BulkTarget): Promise<BulkPreview> {
+    const found = await this.found(visibility, target);
+    const touched = found.filter(({ state }) => next(state, action) !== null);
+    const others = found.filter((job) => !touched.includes(job)).map(({ state }) => state);
+    return {
+      touched: touched.length,
+      sample: touched.slice(0, 20).map(({ mailbox }) => mailbox),
+      left: [...new Set(others)].map((state) => ({ state, count: others.filter((one) => one === state).length })),
+      limit: 1000,
+    };
+  }
+
+  private async found(visibility: Visibility, target: BulkTarget): Promise<readonly JobView[]> {
+    if ('ids' in target) return target.ids.flatMap((id) => this.room.seen(visibility, id)?.view ?? []);
+    return (await this.list(visibility, { ...target.filter, page: 1, perPage: 1000 })).jobs;
   }
 
   async setCredentials(who: Actor, id: string, secret: SourceSecret): Promise<JobView> {
@@ -354,12 +384,13 @@ function confirmed({ existing, confirm }: JobPatch, mailbox: string): 'keep' | '
   return existing ?? 'keep';
 }
 
-function matches(view: JobView, { state, domain, mailbox, q, error }: Omit<JobQuery, 'page' | 'perPage'>): boolean {
+function matches(view: JobView, { state, domain, mailbox, q, error, host }: JobFilterQuery): boolean {
   return (
     (state === undefined || state.includes(view.state)) &&
     (domain === undefined || view.domain === domain) &&
     (mailbox === undefined || view.mailbox === mailbox) &&
     (error === undefined || view.reason?.code === error) &&
+    (host === undefined || view.source.host === host) &&
     (q === undefined || [view.mailbox, view.source.host, view.source.username].some((text) => text.includes(q)))
   );
 }

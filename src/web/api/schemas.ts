@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { JOB_AGES, JOB_SORTS } from '../../jobs/contract.js';
 import { JOB_STATES } from '../../jobs/job.js';
 import { ITEM_KINDS } from '../../mailbox/kinds.js';
 
@@ -95,12 +96,22 @@ const filter = {
   batch: z.uuid().optional(),
   q: line(200).optional().describe('Part of a mailbox, source host or source user name'),
   error: line(64).optional().describe("Code of the job's reason or of any of its items"),
+  host: line(300).optional().describe('Name of the old server'),
+  age: z.enum(JOB_AGES).optional().describe('Made in the last day, 7 days, 30 days, or earlier'),
 };
 const page = {
   page: z.coerce.number().int().min(1).max(1_000_000).default(1),
   perPage: z.coerce.number().int().min(1).max(200).default(50),
 };
-export const JobsQuery = z.strictObject({ state: States, ...filter, ...page });
+const cursor = line(2000).optional();
+export const JobsQuery = z.strictObject({
+  state: States,
+  ...filter,
+  sort: z.enum(JOB_SORTS).optional().describe('A minus: newest or largest first'),
+  ...page,
+  after: cursor.describe('`next` of a page: any length of list costs the same; `page` is then of no account'),
+  before: cursor.describe('`previous` of a page'),
+});
 export const ItemsQuery = z.strictObject({ outcome: z.enum(['skipped', 'failed']).optional(), ...page });
 export const BulkBody = z
   .strictObject({
@@ -164,11 +175,20 @@ export const Job = z
     createdAt: when,
     startedAt: when.nullable(),
     finishedAt: when.nullable(),
+    changedAt: when,
     version: z.int(),
   })
   .meta({ id: 'Job' });
 export const JobsPage = z
-  .object({ jobs: z.array(Job), page: count, perPage: count, total: count })
+  .object({
+    jobs: z.array(Job),
+    page: count,
+    perPage: count,
+    total: count.describe('Counted up to 10,000; above that an estimate'),
+    estimated: z.boolean(),
+    next: z.string().nullable(),
+    previous: z.string().nullable(),
+  })
   .meta({ id: 'JobsPage' });
 export const Pending = z.object({ id: z.uuid(), state: z.enum(['queued', 'running']) }).meta({ id: 'PendingTest' });
 export const Test = z

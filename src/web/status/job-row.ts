@@ -48,6 +48,6 @@ export function jobRow(job: JobView): JobRow {
     createdAt: job.createdAt,
     startedAt: job.startedAt,
     finishedAt: job.finishedAt,
-    changedAt: job.finishedAt ?? job.startedAt ?? job.createdAt,
+    changedAt: job.changedAt,
   };
 }

@@ -264,15 +264,21 @@ describe('the pages of support and of a domain admin', () => {
     for (let i = 0; i < 51; i++) await putJob(web, 'alice@new.test', { state: 'queued' });
     const sam = await new PagesVisitor(web, 'sam').goto('/admin?state=queued');
     expect(links(sam)).toHaveLength(50);
-    expect(sam.page.text).toContain('href="/migrate/admin?state&#x3D;queued&amp;page&#x3D;2"');
-    await sam.goto('/admin?state=queued&page=2');
+    const next = /rel="next" href="\/migrate([^"]+)"/.exec(sam.page.text)![1]!.replace(/&#x3D;/g, '=');
+    await sam.goto(next.replace(/&amp;/g, '&'));
+    expect(sam.path).toMatch(/^\/admin\?state=queued&after=/);
     expect(links(sam)).toHaveLength(1);
   });
 
-  it('acts on the ticked ones and says what was not possible', async () => {
+  it('acts on the ticked ones after it has said which it would touch', async () => {
     const { failed, running, done } = await three();
     const sam = await new PagesVisitor(web, 'sam').goto('/admin?q=new.test');
     await sam.submit('/admin/bulk', { ids: [running.id, done.id], action: 'pause' });
+    expect(sam.title).toBe('Pause one migration?');
+    expect(sam.text).toContain('bob@new.test');
+    expect(sam.text).toContain('Left as they are: Completed: 1');
+    expect(web.room.records.get(running.id)!.view.state).toBe('running');
+    await sam.submit('/admin/bulk', { action: 'pause' });
     expect(sam.path).toBe('/admin?q=new.test&bulk=done&n=1&refused=1');
     expect(sam.text).toContain('Done for one migration.');
     expect(sam.text).toContain('One was not in a state for that');
@@ -284,6 +290,18 @@ describe('the pages of support and of a domain admin', () => {
     expect(web.room.records.get(failed.id)!.view.state).toBe('failed');
     await sam.submit('/admin/bulk', { action: 'cancel' });
     expect(web.room.records.get(failed.id)!.view.state).toBe('cancelled');
+  });
+
+  it('acts on all that the filter finds, and on no other', async () => {
+    const { failed, running } = await three();
+    const other = await putJob(web, 'bob@new.test', { state: 'running', startedAt: STARTED });
+    const sam = await new PagesVisitor(web, 'sam').goto('/admin?mailbox=bob@new.test');
+    await sam.submit('/admin/bulk', { scope: 'all', action: 'pause' });
+    expect(sam.title).toBe('Pause 2 migrations?');
+    await sam.submit('/admin/bulk', { action: 'pause' });
+    expect(sam.path).toBe('/admin?mailbox=bob%40new.test&bulk=done&n=2&refused=0');
+    const states = [failed, running, other].map(({ id }) => web.room.records.get(id)!.view.state);
+    expect(states).toEqual(['failed', 'paused', 'paused']);
   });
 
   it('does not follow a way back that a form made up', async () => {
