@@ -5,6 +5,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { performance } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
 import { createDataSource } from '../../dist/src/database/data-source.js';
 import { migrateDatabase } from '../../dist/src/database/migrate.js';
