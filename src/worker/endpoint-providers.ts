@@ -65,7 +65,9 @@ function realEndpoints(options: ResolvedOptions): Endpoints {
     source: (settings, secret) => realSource(settings, secret, policy, options),
     destination: (grant) => openHostedMailbox(grant, DESTINATION_CONNECTIONS),
     discover: async (address, signal) => {
-      const { domain, mx, found } = await discover(address, { ...policy, deadlineMs: DISCOVERY_MS }, signal);
+      const isKnownMx = (mx: readonly string[]): boolean => matchProvider({ domain: '', mx }) !== null;
+      const patient = { ...policy, deadlineMs: DISCOVERY_MS };
+      const { domain, mx, found } = await discover(address, patient, signal, { isKnownMx });
       const provider = matchProvider({ domain, mx });
       if (found !== null) {
         const { by, ...settings } = found;

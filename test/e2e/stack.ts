@@ -22,7 +22,7 @@ import type { TestAccount } from '../servers/dovecot.js';
 import { testEnv } from '../servers/env.js';
 
 const run = promisify(execFile);
-const START_MS = 30_000;
+const START_MS = 30_000 * Number(process.env['MAILFERRY_TEST_PATIENCE'] ?? 1);
 /** Longer than a worker may take to come to a checkpoint. */
 const END_MS = 45_000;
 

@@ -46,7 +46,6 @@ const MAX_ADDRESS = 254;
 /**
  * Looks for the IMAP server of an address: Mozilla autoconfig at its domain, SRV records (RFC 6186), and what its MX hosts
  * suggest. Never has a password; the address itself goes only to the domain's own web server over checked https. What is
- * returned may be dialled under the policy.
  * returned may be dialled under the policy. Past the deadline nothing was found, which is an answer.
  * @throws ConnectError VALIDATION when this is no address; the signal's reason.
  */
