@@ -59,6 +59,8 @@ export class Process {
       env: this.env,
       stdio: ['ignore', log, log],
     });
+    // A set-up that ran into its time limit must not keep jest alive: the process ends with its parent.
+    this.child.unref();
   }
 
   get pid(): number | undefined {
@@ -81,6 +83,7 @@ export class Process {
   async end(signal: NodeJS.Signals = 'SIGTERM'): Promise<string | number | null> {
     const child = this.child;
     if (!child || !this.alive) return null;
+    child.ref();
     const ended = new Promise<string | number | null>((done) => child.once('exit', (code, by) => done(by ?? code)));
     child.kill(signal);
     const timer = setTimeout(() => child.kill('SIGKILL'), END_MS);
