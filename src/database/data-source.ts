@@ -2,6 +2,7 @@ import { DataSource, type EntitySchema } from 'typeorm';
 import type { PostgresDataSourceOptions } from 'typeorm/driver/postgres/PostgresDataSourceOptions.js';
 import { Init1764000000000 } from '../../migrations/1764000000000-init.js';
 import { Standalone1764000000100 } from '../../migrations/1764000000100-standalone.js';
+import { SourceFolderObjectId1764000002000 } from '../../migrations/1764000002000-source-folder-object-id.js';
 import { JobLists1764000004000 } from '../../migrations/1764000004000-job-lists.js';
 
 /** Postgres schema of every table of ours. */
@@ -10,7 +11,12 @@ export const SCHEMA = 'mailferry';
 export const DATA_SOURCE = 'mailferry';
 
 /** All SQL migrations, oldest first. Append only. */
-export const MIGRATIONS = [Init1764000000000, Standalone1764000000100, JobLists1764000004000];
+export const MIGRATIONS = [
+  Init1764000000000,
+  Standalone1764000000100,
+  SourceFolderObjectId1764000002000,
+  JobLists1764000004000,
+];
 
 /** A transaction whose client vanished holds its locks no longer than this; none of ours idles for seconds. */
 const IDLE_IN_TRANSACTION_MS = 60_000;

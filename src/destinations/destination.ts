@@ -75,6 +75,15 @@ export interface AsideOutcome {
   readonly missing: readonly DestinationId[];
 }
 
+/**
+ * What became of a folder that was written before. `perhaps`: it is not where it was, and one of these, which have its
+ * epoch, may be it: its items tell, and `unlessNone` holds if they tell it of none. `gone`: removed, or thrown into the trash.
+ */
+export type Whereabouts =
+  | { readonly is: 'there' | 'gone' }
+  | { readonly is: 'renamed'; readonly to: DestinationFolder }
+  | { readonly is: 'perhaps'; readonly among: readonly DestinationFolder[]; readonly unlessNone: 'there' | 'gone' };
+
 /** list() yields windows of at most this many ids. */
 export const MAX_LIST_WINDOW = 5_000;
 
@@ -89,6 +98,11 @@ export interface Destination {
   planFolders(wanted: readonly SourceFolder[]): Promise<FolderPlan>;
   /** Items in those folders of the plan that exist already; changes nothing. Null, or left out: cannot be told. */
   countExisting?(plan: FolderPlan, signal: AbortSignal): Promise<number | null>;
+  /**
+   * Finds folders of earlier runs again, one answer for each in their order; changes nothing. Left out: folders of this
+   * destination have no other name than the one they were given.
+   */
+  locate?(known: readonly DestinationFolder[], signal: AbortSignal): Promise<Whereabouts[]>;
   /** Creates and subscribes what is missing. Idempotent. Folders with the same path come back as one. */
   ensureFolders(plan: FolderPlan, signal: AbortSignal): Promise<DestinationFolder[]>;
   /** A lower bound of what comes next in the folder. */

@@ -1,8 +1,9 @@
+import type { Digest } from '../mailbox/digest.js';
 import type { DestinationFolderId, FolderId } from '../mailbox/folder.js';
 import type { ItemKey } from '../mailbox/item.js';
 import { freeClaims, raiseMarks, setIds } from './claim-ids.js';
 import { addCounts, takeFromEarlier } from './counts.js';
-import type { Binding } from './ledger.js';
+import type { Binding, LinkId } from './ledger.js';
 import type { Query } from './queries.js';
 import { arrayText, BINDING_COLUMNS, hex, type BindingRow, type ItemId } from './rows.js';
 import { CountsDeltas } from './settlement.js';
@@ -65,6 +66,32 @@ export function readUnplaced(query: Query, mailbox: string, folder: FolderId): P
      ORDER BY b.key`,
     [mailbox, folder],
   );
+}
+
+export async function countBound(query: Query, mailbox: string, link: LinkId): Promise<Map<FolderId, number>> {
+  const rows = await query<{ folder: FolderId; n: string }>(
+    `SELECT b.folder, count(*) AS n FROM mailferry.bindings b
+     WHERE b.dest_mailbox = $1 AND b.folder IN (SELECT id FROM mailferry.folders WHERE link = $2) GROUP BY b.folder`,
+    [mailbox, link],
+  );
+  return new Map(rows.map(({ folder, n }) => [folder, Number(n)]));
+}
+
+export async function readBoundElsewhere(
+  query: Query,
+  mailbox: string,
+  link: LinkId,
+  folder: FolderId,
+  digests: readonly Digest[],
+): Promise<Set<Digest>> {
+  if (digests.length === 0) return new Set();
+  const rows = await query<{ digest: Digest }>(
+    `SELECT DISTINCT encode(b.digest, 'hex') AS digest FROM mailferry.bindings b
+     WHERE b.dest_mailbox = $1 AND b.folder IN (SELECT id FROM mailferry.folders WHERE link = $2 AND id <> $3)
+       AND b.digest = ANY($4::bytea[])`,
+    [mailbox, link, folder, digests.map(hex)],
+  );
+  return new Set(rows.map(({ digest }) => digest));
 }
 
 /** @param folders the folder itself, or all that share its keys. */

@@ -173,6 +173,22 @@ export async function addRemarks(query: Query, job: string, notes: readonly Plac
   );
 }
 
+export async function writeStateRemark(
+  query: Query,
+  job: string,
+  { folder, code, detail, items }: { folder: FolderId; code: string; detail: string; items: number },
+): Promise<void> {
+  await query(`DELETE FROM mailferry.remarks WHERE job = $1 AND folder = $2 AND code = $3`, [job, folder, clean(code)]);
+  if (items === 0) return;
+  await query(`INSERT INTO mailferry.remarks (job, folder, code, detail, items) VALUES ($1, $2, $3, $4, $5)`, [
+    job,
+    folder,
+    clean(code),
+    detailText(detail),
+    items,
+  ]);
+}
+
 export async function writeCheckpoint(query: Query, folder: FolderId, next: SyncState): Promise<void> {
   const values = Object.entries(next).map(([k, v]) => [clean(k), typeof v === 'string' ? clean(v) : v] as const);
   await query(`UPDATE mailferry.folders SET sync_state = $2 WHERE id = $1`, [

@@ -26,6 +26,7 @@ interface MapRow {
   kind: ItemKind;
   role: FolderRole | null;
   epoch: string | null;
+  object_id: string | null;
   key_scope: 'folder' | 'account';
   selectable: boolean;
   subscribed: boolean;
@@ -53,7 +54,8 @@ export async function readFolderMap(
   fresh: readonly SourceFolder[] = [],
 ): Promise<FolderMap> {
   const rows = await query<MapRow>(
-    `SELECT id, source_id, path, kind, role, epoch, key_scope, selectable, subscribed, sync_state, dest_folder, dest_path
+    `SELECT id, source_id, path, kind, role, epoch, object_id, key_scope, selectable, subscribed, sync_state, dest_folder,
+       dest_path
      FROM mailferry.folders WHERE link = $1 ORDER BY id`,
     [link],
   );
@@ -86,6 +88,7 @@ function toSource(row: MapRow): SourceFolder {
     kind: row.kind,
     ...(row.role && { role: row.role }),
     epoch: row.epoch,
+    ...(row.object_id !== null && { objectId: row.object_id }),
     keyScope: row.key_scope,
     selectable: row.selectable,
     subscribed: row.subscribed,
@@ -121,12 +124,7 @@ export async function saveFolderMap(
   destinations: readonly SavedDestination[],
   renamed: readonly { folder: FolderId; source: SourceFolderId }[],
 ): Promise<FolderMap> {
-  for (const { folder, source } of renamed)
-    await query(`UPDATE mailferry.folders SET source_id = $3 WHERE link = $1 AND id = $2`, [
-      link,
-      folder,
-      clean(source),
-    ]);
+  await renameSources(query, link, renamed);
 
   const rows = await query<DestinationRow>(
     `SELECT id, name, path, kind, role, object_id, epoch, pre_existing, first_mark, mark
@@ -142,14 +140,14 @@ export async function saveFolderMap(
   const mappings = [...new Map(plan.mappings.map((m) => [clean(m.source.id), m])).values()];
   await query(
     `INSERT INTO mailferry.folders AS f
-       (link, source_id, path, kind, role, epoch, key_scope, selectable, subscribed, dest_folder, dest_path)
-     SELECT $1, k.source_id, k.path::text[], k.kind, k.role, k.epoch, k.key_scope, k.selectable, k.subscribed,
-       k.dest_folder, k.dest_path::text[]
+       (link, source_id, path, kind, role, epoch, object_id, key_scope, selectable, subscribed, dest_folder, dest_path)
+     SELECT $1, k.source_id, k.path::text[], k.kind, k.role, k.epoch, k.object_id, k.key_scope, k.selectable,
+       k.subscribed, k.dest_folder, k.dest_path::text[]
      FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::boolean[], $9::boolean[],
-       $10::bigint[], $11::text[])
-       AS k(source_id, path, kind, role, epoch, key_scope, selectable, subscribed, dest_folder, dest_path)
+       $10::bigint[], $11::text[], $12::text[])
+       AS k(source_id, path, kind, role, epoch, key_scope, selectable, subscribed, dest_folder, dest_path, object_id)
      ON CONFLICT (link, source_id) DO UPDATE SET path = excluded.path, kind = excluded.kind, role = excluded.role,
-       epoch = excluded.epoch, key_scope = excluded.key_scope, selectable = excluded.selectable,
+       epoch = excluded.epoch, object_id = excluded.object_id, key_scope = excluded.key_scope, selectable = excluded.selectable,
        subscribed = excluded.subscribed, dest_folder = COALESCE(excluded.dest_folder, f.dest_folder),
        dest_path = COALESCE(f.dest_path, excluded.dest_path)`,
     [
@@ -164,12 +162,32 @@ export async function saveFolderMap(
       mappings.map((m) => m.source.subscribed),
       mappings.map((m) => bySource.get(m.source.id) ?? null),
       mappings.map((m) => arrayText(m.path)),
+      mappings.map((m) => (m.source.objectId === undefined ? null : clean(m.source.objectId))),
     ],
   );
   return readFolderMap(
     query,
     link,
     plan.mappings.map((m) => m.source),
+  );
+}
+
+/** In two steps: two folders that swapped their names must not meet on the way. */
+async function renameSources(
+  query: Query,
+  link: LinkId,
+  renamed: readonly { folder: FolderId; source: SourceFolderId }[],
+): Promise<void> {
+  if (renamed.length === 0) return;
+  const folders = renamed.map(({ folder }) => folder);
+  await query(`UPDATE mailferry.folders SET source_id = 'renaming:' || id WHERE link = $1 AND id = ANY($2::bigint[])`, [
+    link,
+    folders,
+  ]);
+  await query(
+    `UPDATE mailferry.folders f SET source_id = k.source_id FROM unnest($2::bigint[], $3::text[]) AS k(id, source_id)
+     WHERE f.link = $1 AND f.id = k.id`,
+    [link, folders, renamed.map(({ source }) => clean(source))],
   );
 }
 

@@ -170,7 +170,8 @@ export interface LedgerSession {
    * Adds and updates; returns the map with row ids. Never forgets a folder. A known destination folder is found by
    * `follows`, its object id, or its name; its epoch and marks stay as they are: only rebind() moves them, so a
    * changed UIDVALIDITY is still seen after a crash.
-   * @param renamed source folders that have another id now: their rows are kept under the new one.
+   * @param renamed source folders that have another id now: their rows are kept under the new one. All at once: two
+   * may swap their ids. An id that another row has must be taken from that row in the same call.
    */
   saveFolders(
     plan: FolderPlan,
@@ -233,6 +234,10 @@ export interface LedgerSession {
   bindings(folder: FolderId): AsyncIterable<Binding[]>;
   /** This link's bindings of one source folder that claim nothing yet: stored, and the server did not say where. */
   unplaced(folder: FolderId): Promise<Binding[]>;
+  /** How many bindings each source folder of this link has; folders without any are left out. */
+  boundCounts(): Promise<ReadonlyMap<FolderId, number>>;
+  /** Those of the digests that a binding of another source folder of this link has. */
+  boundElsewhere(folder: FolderId, digests: readonly Digest[]): Promise<ReadonlySet<Digest>>;
   /** This link's bindings of these keys, in any order; keys without one are left out. */
   bound(folder: FolderId, keys: readonly ItemKey[]): Promise<Binding[]>;
   /** The source gave items new keys (UIDVALIDITY): their bindings move along. One to one; a key that is bound stays. */
@@ -268,6 +273,11 @@ export interface LedgerSession {
   undescribed(limit: number): Promise<ItemPlace[]>;
   /** Something about the job or a folder that the report must say (a changed date, a mapped name, a surplus). Adds up. */
   remark(folder: FolderId | null, notes: readonly Note[]): Promise<void>;
+  /**
+   * The same for what holds at this moment and is told anew by every run: what the job had said of the folder with
+   * this code is replaced. No items: it does not hold any more.
+   */
+  remarkState(folder: FolderId, code: string, items: number, detail?: string): Promise<void>;
   /** Only after all earlier items are settled. */
   checkpoint(folder: FolderId, next: SyncState): Promise<void>;
   counts(): Promise<ReadonlyMap<FolderId, FolderCounts>>;

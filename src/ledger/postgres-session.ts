@@ -1,8 +1,11 @@
 import type { DataSource } from 'typeorm';
+import type { Digest } from '../mailbox/digest.js';
 import type { DestinationFolderId, FolderId, FolderPlan, SourceFolderId } from '../mailbox/folder.js';
 import type { ItemDescription, ItemKey, ItemMeta, Note, SyncState } from '../mailbox/item.js';
 import {
+  countBound,
   readBound,
+  readBoundElsewhere,
   readFolderBindings,
   readUnplaced,
   readHrefClaims,
@@ -14,7 +17,15 @@ import {
   writeFlags,
   writeVerdicts,
 } from './bindings.js';
-import { addRemarks, describeRefusals, readCounts, readUndescribed, writeCheckpoint, writeListed } from './counts.js';
+import {
+  addRemarks,
+  describeRefusals,
+  readCounts,
+  readUndescribed,
+  writeCheckpoint,
+  writeListed,
+  writeStateRemark,
+} from './counts.js';
 import { readFolderMap, saveFolderMap, type SavedDestination } from './folder-map.js';
 import { amendIntent, dissolveIntent, readOpenIntents, writeIntent } from './intents.js';
 import type { PostgresLease } from './lease.js';
@@ -159,6 +170,15 @@ export class PostgresSession implements LedgerSession {
     return (await this.work.read((query) => readUnplaced(query, this.lease.mailbox, folder))).map(toBinding);
   }
 
+  boundCounts(): Promise<ReadonlyMap<FolderId, number>> {
+    return this.work.read((query) => countBound(query, this.lease.mailbox, this.lease.link));
+  }
+
+  boundElsewhere(folder: FolderId, digests: readonly Digest[]): Promise<ReadonlySet<Digest>> {
+    const { mailbox, link } = this.lease;
+    return this.work.read((query) => readBoundElsewhere(query, mailbox, link, folder, digests));
+  }
+
   async bound(folder: FolderId, keys: readonly ItemKey[]): Promise<Binding[]> {
     const rows = await this.work.read((query) => readBound(query, this.lease.mailbox, [folder], keys));
     return rows.map(toBinding);
@@ -207,6 +227,10 @@ export class PostgresSession implements LedgerSession {
   remark(folder: FolderId | null, notes: readonly Note[]): Promise<void> {
     const placed = notes.map((note) => ({ ...note, folder }));
     return this.work.write((query) => addRemarks(query, this.scope.job, placed));
+  }
+
+  remarkState(folder: FolderId, code: string, items: number, detail = ''): Promise<void> {
+    return this.work.write((query) => writeStateRemark(query, this.scope.job, { folder, code, detail, items }));
   }
 
   checkpoint(folder: FolderId, next: SyncState): Promise<void> {

@@ -25,6 +25,8 @@ export interface SourceFolder {
   readonly role?: FolderRole;
   /** Changes when every key of the folder becomes void (IMAP UIDVALIDITY). Null for a container. */
   readonly epoch: string | null;
+  /** Follows the folder when it is renamed (RFC 8474 MAILBOXID), where the server gives one. */
+  readonly objectId?: string;
   /** `account`: keys are unique over all folders (X-GM-MSGID), so each is copied once. */
   readonly keyScope: 'folder' | 'account';
   /** False: exists only to hold children (\Noselect); it is created, never scanned. */

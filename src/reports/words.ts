@@ -19,6 +19,10 @@ export const CHANGES: Readonly<Record<string, string>> = {
   REPAIRED_HEADER: 'The header was malformed and was repaired.',
   REPAIRED: 'The message was malformed and was repaired.',
   FOLDER_RENAMED: 'The folder has another name or place in the new mailbox',
+  SOURCE_FOLDER_RENAMED:
+    'The folder was renamed at the old provider; its mail goes on into the folder it has in the new mailbox.',
+  DESTINATION_FOLDER_RENAMED: 'The folder was renamed in the new mailbox; its mail went on going there.',
+  FOLDER_NOT_REMADE: 'The folder was removed in the new mailbox and nothing new came for it, so it was not made again.',
   FOLDER_FAILED: 'The folder could not be copied to its end; run the migration again to go on.',
   FOLDER_NAME: 'A folder was left out because its name cannot be asked for.',
   SHARED_FOLDER: 'A folder was left out because it belongs to somebody else or to all.',

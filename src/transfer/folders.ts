@@ -1,12 +1,23 @@
-import type { DestinationFolder, FolderPlan, SourceFolder } from '../mailbox/folder.js';
+import {
+  displayPath,
+  type DestinationFolder,
+  type DestinationFolderId,
+  type FolderMapping,
+  type FolderPlan,
+  type SourceFolder,
+} from '../mailbox/folder.js';
 import type { FolderMap, KnownFolder } from '../ledger/ledger.js';
 import { TransferError } from '../mailbox/transfer-error.js';
+import { findDestinations, type Place } from './destination-renames.js';
 import { isExcluded } from './filters.js';
 import { Lane } from './lane.js';
+import { asMade, keepMapping } from './mapping.js';
 import { rekeyFolder } from './rekey.js';
 import { rematchFolder } from './rematch.js';
+import { restRemoved } from './resting.js';
 import { withRetries } from './retry.js';
 import type { Run } from './run.js';
+import { followSourceNames } from './source-renames.js';
 
 export interface Folders {
   readonly lanes: Lane[];
@@ -28,18 +39,21 @@ export async function prepareFolders(run: Run): Promise<Folders> {
   );
   if (listed.length === 0) throw nothingListed();
   await run.step('listed');
-  const before = await run.ledger.folderMap();
-  const planned = keepMapping(await run.destination.planFolders(listed), before);
+  const { before, renamed, told } = await followSourceNames(run, await run.ledger.folderMap(), listed);
+  const places = await findDestinations(run, before);
+  const planned = keepMapping(await run.destination.planFolders(listed), before, places);
   run.listener.planned(planned);
   const out = (folder: SourceFolder) => isExcluded(folder.path, run.options.excludeFolders);
-  const copied = { ...planned, mappings: planned.mappings.filter((mapping) => !out(mapping.source)) };
+  const resting = await restRemoved(run, before, places, listed);
+  const isCopied = ({ source }: FolderMapping) => !out(source) && !resting.has(source.id);
+  const copied = { ...planned, mappings: planned.mappings.filter(isCopied) };
   const made = await withRetries(run, 'make folders', () => run.destination.ensureFolders(copied, run.signal));
   const placed = asMade(planned, made);
   await run.step('folders-ensured');
   const marked = await Promise.all(
     made.map(async (folder) => {
       const mark = await withRetries(run, 'mark', () => run.destination.mark(folder, run.signal));
-      return { folder: { ...folder, epoch: mark.epoch }, mark };
+      return { folder: { ...folder, epoch: mark.epoch }, mark, follows: followed(folder, before, places) };
     }),
   );
   // A folder with a new UIDVALIDITY is saved under the old one until its items are known again: see followSources.
@@ -56,8 +70,11 @@ export async function prepareFolders(run: Run): Promise<Folders> {
       source: { ...m.source, epoch: old.get(m.source.id) ?? m.source.epoch },
     })),
   };
-  const map = await run.ledger.saveFolders(asBefore, marked);
+  const map = await run.ledger.saveFolders(asBefore, marked, renamed);
   await reportPlan(run, placed, map);
+  for (const { folder, from, to } of told)
+    await run.ledger.remark(folder, [{ code: 'SOURCE_FOLDER_RENAMED', detail: `${from} -> ${to}` }]);
+  await reportRenamed(run, before, places);
   const { lanes, excluded } = await makeLanes(run, map, listed, marked, out);
   const followSources = async () => {
     if (renumbered.length === 0) return;
@@ -82,20 +99,27 @@ function nothingListed(): TransferError {
   });
 }
 
-/** A folder goes where it went the first time, whatever the plan would say today. */
-function keepMapping(plan: FolderPlan, before: FolderMap): FolderPlan {
-  const paths = new Map(before.folders.map((known) => [known.source.id, known.path]));
-  return { ...plan, mappings: plan.mappings.map((m) => ({ ...m, path: paths.get(m.source.id) ?? m.path })) };
+/** The row of the folder that the person renamed; undefined: the ledger finds it by its name. */
+function followed(
+  folder: DestinationFolder,
+  before: FolderMap,
+  places: ReadonlyMap<DestinationFolderId, Place>,
+): DestinationFolderId | undefined {
+  const known = before.folders.find(({ source }) => folder.sources.includes(source.id))?.destination;
+  return known && places.get(known.id)?.is === 'renamed' ? known.id : undefined;
 }
 
-/** Some servers refuse a name only when it is to be made: what it became is what is kept and told. */
-function asMade(plan: FolderPlan, made: readonly DestinationFolder[]): FolderPlan {
-  const mappings = plan.mappings.map((mapping) => {
-    const path = made.find((folder) => folder.sources.includes(mapping.source.id))?.path ?? mapping.path;
-    const same = path.join('\0') === mapping.path.join('\0');
-    return same ? mapping : { ...mapping, path, changed: mapping.changed ?? ('illegal-name' as const) };
-  });
-  return { ...plan, mappings };
+async function reportRenamed(
+  run: Run,
+  before: FolderMap,
+  places: ReadonlyMap<DestinationFolderId, Place>,
+): Promise<void> {
+  for (const { id, destination } of before.folders) {
+    const place = destination && places.get(destination.id);
+    if (place?.is !== 'renamed') continue;
+    const detail = `${displayPath(destination!.folder.path)} -> ${displayPath(place.to.path)}`;
+    await run.ledger.remark(id, [{ code: 'DESTINATION_FOLDER_RENAMED', detail }]);
+  }
 }
 
 async function reportPlan(run: Run, plan: FolderPlan, map: FolderMap): Promise<void> {

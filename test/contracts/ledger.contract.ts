@@ -293,6 +293,47 @@ export function ledgerContract(name: string, make: () => Promise<LedgerHarness>)
       });
     });
 
+    describe('knows source folders', () => {
+      it('by the id they have today when two swapped theirs and a third lost its own', async () => {
+        const { session, lease } = await openSession(harness);
+        const names = ['A', 'B', 'C'];
+        const map = await session.saveFolders(
+          planOf(...names.map((name) => sourceFolder(name, { objectId: `obj-${name}` }))),
+          names.map((name) => destinationFolder(name, [name])),
+        );
+        const [a, b, c] = names.map((name) => byName(map, name).id) as [FolderId, FolderId, FolderId];
+        const renamed = [
+          { folder: a, source: sourceFolder('B').id },
+          { folder: b, source: sourceFolder('C').id },
+          { folder: c, source: sourceFolder('gone').id },
+        ];
+        await session.saveFolders(planOf(sourceFolder('B', { objectId: 'obj-A' }), sourceFolder('C')), [], renamed);
+        const after = await session.folderMap();
+        expect(byName(after, 'B')).toMatchObject({ id: a, path: ['A'], source: { objectId: 'obj-A' } });
+        expect(byName(after, 'C')).toMatchObject({ id: b, path: ['B'] });
+        expect(byName(after, 'gone')).toMatchObject({ id: c, source: { objectId: 'obj-C' } });
+        await lease.release();
+      });
+
+      it('with what is bound in each, and what is bound in another one as well', async () => {
+        const { session, inbox, lease } = await openSession(harness);
+        const map = await session.saveFolders(planOf(sourceFolder('A')), [destinationFolder('A', ['A'])]);
+        const a = byName(map, 'A').id;
+        expect(await session.boundCounts()).toEqual(new Map());
+        await session.settle(null, [copied(inbox, 1), copied(inbox, 2), copied(a, 2, 9), copied(a, 3, 10)]);
+        expect(await session.boundCounts()).toEqual(
+          new Map([
+            [inbox, 2],
+            [a, 2],
+          ]),
+        );
+        const digests = [1, 2, 3].map(digest);
+        expect([...(await session.boundElsewhere(inbox, digests))].sort()).toEqual(digests.slice(1).sort());
+        expect(await session.boundElsewhere(inbox, [])).toEqual(new Set());
+        await lease.release();
+      });
+    });
+
     describe('keeps intents', () => {
       it('whole, until every item of one has an outcome', async () => {
         const { session, inbox, destination, lease } = await openSession(harness);
@@ -748,6 +789,21 @@ export function ledgerContract(name: string, make: () => Promise<LedgerHarness>)
         ]);
         await lease.release();
       });
+    });
+
+    it('tells what holds now instead of what held before', async () => {
+      const { session, inbox, lease, job } = await openSession(harness);
+      await session.remark(inbox, [{ code: 'OTHER' }]);
+      await session.remarkState(inbox, 'GONE', 3, 'some');
+      await session.remarkState(inbox, 'GONE', 5);
+      const told = async () => (await harness.remarks(job)).map((r) => [r.code, r.detail, r.items]).sort();
+      expect(await told()).toEqual([
+        ['GONE', '', 5],
+        ['OTHER', '', 1],
+      ]);
+      await session.remarkState(inbox, 'GONE', 0);
+      expect(await told()).toEqual([['OTHER', '', 1]]);
+      await lease.release();
     });
 
     it('takes nothing for nothing', async () => {

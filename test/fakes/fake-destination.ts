@@ -10,6 +10,7 @@ import type {
   PlacedItem,
   Placement,
   StoreOutcome,
+  Whereabouts,
 } from '../../src/destinations/destination.js';
 import { digestMessage } from '../../src/mailbox/digest.js';
 import type { DestinationFolder, FolderPlan, SourceFolder } from '../../src/mailbox/folder.js';
@@ -42,6 +43,8 @@ export interface FakeDestinationQuirks {
   killLandsAfterMs?: number | null;
   /** list() shows a message only so long after it was stored. */
   showsAfterMs?: number;
+  /** Default false: MAILBOXID. */
+  tellsObjectIds?: boolean;
   /** Called between two appends: what other people do meanwhile. */
   meanwhile?: () => void;
 }
@@ -120,9 +123,29 @@ export class FakeDestination implements Destination {
       const preExisting = byName.get(name)?.preExisting ?? !!this.mailbox.folder(path);
       const folder = this.mailbox.ensure(path, role, source.selectable);
       const sources = [...(byName.get(name)?.sources ?? []), source.id];
-      byName.set(name, { name, path, kind: 'mail', epoch: String(folder.epoch), preExisting, sources });
+      byName.set(name, { ...this.described(folder), preExisting, sources });
     }
     return [...byName.values()];
+  }
+
+  private described(folder: FakeFolder): Omit<DestinationFolder, 'preExisting' | 'sources'> {
+    const { path, epoch, objectId } = folder;
+    const told = this.quirks.tellsObjectIds ? { objectId } : {};
+    return { name: FakeMailbox.nameOf(path), path, kind: 'mail', epoch: String(epoch), ...told };
+  }
+
+  async locate(known: readonly DestinationFolder[]): Promise<Whereabouts[]> {
+    const all = [...this.mailbox.folders.values()];
+    return known.map((folder) => {
+      const there = this.mailbox.byName(folder.name);
+      const byObject = folder.objectId !== undefined && this.quirks.tellsObjectIds === true;
+      const isIt = (f: FakeFolder) => (byObject ? f.objectId === folder.objectId : String(f.epoch) === folder.epoch);
+      if (there && isIt(there)) return { is: 'there' };
+      const unlessNone = there ? 'there' : 'gone';
+      const among = all.filter(isIt).map((f) => ({ ...folder, ...this.described(f) }));
+      if (among.length === 0) return { is: unlessNone };
+      return byObject ? { is: 'renamed', to: among[0]! } : { is: 'perhaps', among, unlessNone };
+    });
   }
 
   private open(folder: DestinationFolder): FakeFolder {

@@ -12,8 +12,11 @@ export class FakeFolder {
   messages: FakeMessage[] = [];
   nextUid = 1;
 
+  /** RFC 8474: stays with the folder whatever it is called. */
+  readonly objectId = `F${Math.random().toString(36).slice(2)}`;
+
   constructor(
-    readonly path: readonly string[],
+    public path: readonly string[],
     public epoch: number,
     readonly role?: FolderRole,
     readonly selectable = true,
@@ -58,6 +61,19 @@ export class FakeMailbox {
       this.folders.set(name, folder);
     }
     return folder;
+  }
+
+  /** RENAME: the folder keeps its messages and numbers. */
+  rename(from: readonly string[], to: readonly string[]): void {
+    const folder = this.folders.get(FakeMailbox.nameOf(from));
+    if (!folder) throw new Error(`no folder ${from.join('/')}`);
+    this.folders.delete(FakeMailbox.nameOf(from));
+    folder.path = to;
+    this.folders.set(FakeMailbox.nameOf(to), folder);
+  }
+
+  remove(path: readonly string[]): void {
+    this.folders.delete(FakeMailbox.nameOf(path));
   }
 
   byName(name: string): FakeFolder | undefined {

@@ -23,6 +23,8 @@ export interface FakeSourceQuirks {
   /** Says another size than the item has, as Exchange does. */
   sizeOf?: (bytes: number) => number;
   complete?: boolean;
+  /** Default false: MAILBOXID. */
+  tellsObjectIds?: boolean;
 }
 
 const chunkBytes = 512;
@@ -62,6 +64,7 @@ export class FakeSource implements Source {
       kind: 'mail' as const,
       role: f.role,
       epoch: f.selectable ? String(f.epoch) : null,
+      ...(this.quirks.tellsObjectIds && { objectId: f.objectId }),
       keyScope: 'folder' as const,
       selectable: f.selectable,
       subscribed: true,

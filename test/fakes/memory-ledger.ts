@@ -24,6 +24,7 @@ import {
   placeName,
   stateOf,
 } from '../../src/ledger/settlement.js';
+import type { Digest } from '../../src/mailbox/digest.js';
 import type {
   DestinationFolder,
   DestinationFolderId,
@@ -457,6 +458,19 @@ class MemorySession implements LedgerSession {
     return own.sort((a, b) => (a.key < b.key ? -1 : 1)).map(toBinding);
   }
 
+  async boundCounts(): Promise<ReadonlyMap<FolderId, number>> {
+    const counts = new Map<FolderId, number>();
+    for (const { folder } of this.allBindings())
+      if (this.folder(folder).link === this.link) counts.set(folder, (counts.get(folder) ?? 0) + 1);
+    return counts;
+  }
+
+  async boundElsewhere(folder: FolderId, digests: readonly Digest[]): Promise<ReadonlySet<Digest>> {
+    const elsewhere = this.allBindings().filter((b) => b.folder !== folder && this.folder(b.folder).link === this.link);
+    const there = new Set(elsewhere.map((b) => b.digest));
+    return new Set(digests.filter((digest) => there.has(digest)));
+  }
+
   async bound(folder: FolderId, keys: readonly ItemKey[]): Promise<Binding[]> {
     const found = keys.map((key) => this.mailbox.bindings.get(placeName({ folder, key })));
     return found.filter((b) => b !== undefined).map(toBinding);
@@ -580,6 +594,13 @@ class MemorySession implements LedgerSession {
   async remark(folder: FolderId | null, notes: readonly Note[]): Promise<void> {
     this.lease.check();
     this.addRemarks(folder, notes);
+  }
+
+  async remarkState(folder: FolderId, code: string, items: number, detail = ''): Promise<void> {
+    this.lease.check();
+    const { remarks } = this.job;
+    for (const [name, one] of remarks) if (one.folder === folder && one.code === code) remarks.delete(name);
+    if (items > 0) remarks.set(JSON.stringify([folder, code, detail]), { folder, code, detail, items });
   }
 
   async checkpoint(folder: FolderId, next: SyncState): Promise<void> {

@@ -1,13 +1,13 @@
 import type { DestinationFolder, FolderMapping, FolderPlan, FolderRole } from '../../mailbox/folder.js';
 import { TransferError } from '../../mailbox/transfer-error.js';
 import { create } from '../../protocols/imap/commands/create.js';
-import { select } from '../../protocols/imap/commands/select.js';
 import { type MailboxStatus, status } from '../../protocols/imap/commands/status.js';
 import { subscribe } from '../../protocols/imap/commands/subscribe.js';
 import { unselect } from '../../protocols/imap/commands/unselect.js';
 import type { ImapConnection } from '../../protocols/imap/connection.js';
 import { type ImapFailure, isRefusal } from '../../protocols/imap/failure.js';
 import { SPECIAL_USE } from '../../protocols/imap/folder-roles.js';
+import { mailboxIdOf } from '../../protocols/imap/mailbox-id.js';
 import { missingMailbox } from './append-errors.js';
 import type { Directory } from './directory.js';
 import { fitPath, pathKey, plainName, toRaw } from './names.js';
@@ -85,8 +85,7 @@ async function ensure(
   if (subscribeAll ? !preExisting : target.mappings.some(({ source }) => source.subscribed)) {
     await subscribe(connection, raw).catch(ignoreRefusal);
   }
-  const mailboxId =
-    told.mailboxId ?? (connection.has('OBJECTID') ? (await select(connection, raw, true)).mailboxId : null);
+  const mailboxId = await mailboxIdOf(connection, raw, told);
   return [{ folder: toFolder(target, raw, { ...told, mailboxId }, preExisting), next: told.uidNext }];
 }
 

@@ -27,12 +27,14 @@ import {
   type PlacedItem,
   type Placement,
   type StoreOutcome,
+  type Whereabouts,
 } from '../destination.js';
 import type { ResolvedGrant } from '../grant.js';
 import { missingMailbox } from './append-errors.js';
 import { type Directory, readDirectory, withFolders } from './directory.js';
 import { ensureFolders } from './ensure.js';
 import { fingerprintUids } from './fingerprint.js';
+import { locate } from './locate.js';
 import { planFolders } from './plan.js';
 import { fitPath, pathKey } from './names.js';
 import { fitFlags } from './flags.js';
@@ -135,6 +137,13 @@ export class ImapDestination implements Destination {
     return this.session.repeatable(signal, undefined, async (connection) => {
       const counts = await Promise.all(names.map(async (raw) => (await status(connection, raw)).messages));
       return counts.reduce<number | null>((sum, n) => (sum === null || n === null ? null : sum + n), 0);
+    });
+  }
+
+  async locate(known: readonly DestinationFolder[], signal: AbortSignal): Promise<Whereabouts[]> {
+    return this.session.repeatable(signal, undefined, async (connection) => {
+      await unselect(connection);
+      return locate(connection, known, this.known());
     });
   }
 

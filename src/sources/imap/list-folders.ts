@@ -7,6 +7,7 @@ import { unselect } from '../../protocols/imap/commands/unselect.js';
 import type { ImapConnection } from '../../protocols/imap/connection.js';
 import { isMissing, isRefusal } from '../../protocols/imap/failure.js';
 import { assignRoles, type RoleTable } from '../../protocols/imap/folder-roles.js';
+import { mailboxIdOf } from '../../protocols/imap/mailbox-id.js';
 import { decodeMailboxName } from '../../protocols/imap/modified-utf7.js';
 import type { ImapSession } from '../../protocols/imap/session.js';
 import { folderId } from './folder-ids.js';
@@ -160,7 +161,8 @@ function asks(folder: Named): boolean {
 
 async function ask(connection: ImapConnection, raw: string): Promise<MailboxStatus | 'gone' | 'denied' | null> {
   try {
-    return await status(connection, raw);
+    const told = await status(connection, raw);
+    return { ...told, mailboxId: await mailboxIdOf(connection, raw, told) };
   } catch (error) {
     if (!isRefusal(error)) throw error;
     if (isMissing(error)) return 'gone';
@@ -182,6 +184,7 @@ function toFound(
     kind: 'mail',
     ...(role === undefined ? {} : { role }),
     epoch: known?.uidValidity == null ? null : String(known.uidValidity),
+    ...(known?.mailboxId == null ? {} : { objectId: known.mailboxId }),
     keyScope: 'folder',
     // Listed, yet not there when asked: worth a container, not an error.
     selectable: entry.selectable && told !== 'gone' && leftOut === null,
