@@ -5,11 +5,12 @@
 export const ROOMS = {
   mailbox: {},
   protocols: { may: ['mailbox'] },
-  sources: { may: ['mailbox', 'protocols'] },
-  destinations: { may: ['mailbox', 'protocols'] },
+  conversion: { may: ['mailbox'] },
+  sources: { may: ['mailbox', 'protocols', 'conversion'] },
+  destinations: { may: ['mailbox', 'protocols', 'conversion'] },
   database: {},
   ledger: { may: ['mailbox'] },
-  transfer: { may: ['mailbox'], types: ['sources', 'destinations', 'ledger'] },
+  transfer: { may: ['mailbox'], types: ['sources', 'destinations', 'ledger', 'conversion'] },
   providers: { may: ['mailbox'] },
   panel: { may: ['mailbox'] },
   credentials: {},
@@ -22,6 +23,7 @@ export const ROOMS = {
     may: [
       'mailbox',
       'protocols',
+      'conversion',
       'sources',
       'destinations',
       'database',
