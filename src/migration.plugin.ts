@@ -1,5 +1,7 @@
 import { type DynamicModule, Module, type Provider } from '@nestjs/common';
 import { getDataSourceToken } from '@nestjs/typeorm';
+import { BATCH_WEB_PROVIDERS } from './batches/batches.providers.js';
+import { BatchesService } from './batches/batches.service.js';
 import { DATA_SOURCE } from './database/data-source.js';
 import { ConnectionTestsService } from './jobs/connection-tests.service.js';
 import { JOBS_PROVIDERS } from './jobs/jobs.providers.js';
@@ -9,14 +11,24 @@ import { type PluginOptions, resolveOptions } from './plugin-options.js';
 import { ProgressReader } from './progress/progress-reader.js';
 import { Doorbell } from './queue/doorbell.js';
 import { ReportsService } from './reports/reports.service.js';
-import { CONNECTION_TESTS_API, JOBS_API, PROGRESS_API, REPORTS_API, WEB_DATABASE, WEB_QUEUE } from './web/tokens.js';
+import {
+  BATCHES_API,
+  CONNECTION_TESTS_API,
+  JOBS_API,
+  PROGRESS_API,
+  REPORTS_API,
+  WEB_DATABASE,
+  WEB_QUEUE,
+} from './web/tokens.js';
 import { WebModule } from './web/web.module.js';
 
 const WEB_NEEDS: Provider[] = [
   ...JOBS_PROVIDERS,
+  ...BATCH_WEB_PROVIDERS,
   ProgressReader,
   ReportsService,
   { provide: JOBS_API, useExisting: JobsService },
+  { provide: BATCHES_API, useExisting: BatchesService },
   { provide: CONNECTION_TESTS_API, useExisting: ConnectionTestsService },
   { provide: PROGRESS_API, useExisting: ProgressReader },
   { provide: REPORTS_API, useExisting: ReportsService },

@@ -54,9 +54,18 @@ export class Keyring {
 
   /** HMAC-SHA-256, hex, by a key derived from the sealing master key for one purpose (RFC 5869). */
   mac(purpose: string, text: string): string {
-    const key = Buffer.from(hkdfSync('sha256', this.sealing.key, '', `mailferry/${purpose}`, KEY_BYTES));
-    return createHmac('sha256', key).update(text, 'utf8').digest('hex');
+    return macBy(this.sealing, purpose, text);
   }
+
+  /** By every key: what was signed before a rotation still counts. */
+  macs(purpose: string, text: string): string[] {
+    return [...this.byId.values()].map((key) => macBy(key, purpose, text));
+  }
+}
+
+function macBy({ key: master }: MasterKey, purpose: string, text: string): string {
+  const key = Buffer.from(hkdfSync('sha256', master, '', `mailferry/${purpose}`, KEY_BYTES));
+  return createHmac('sha256', key).update(text, 'utf8').digest('hex');
 }
 
 function parseKey(part: string, position: number): MasterKey {

@@ -3,6 +3,7 @@ import type { PostgresDataSourceOptions } from 'typeorm/driver/postgres/Postgres
 import { Init1764000000000 } from '../../migrations/1764000000000-init.js';
 import { Standalone1764000000100 } from '../../migrations/1764000000100-standalone.js';
 import { SourceFolderObjectId1764000002000 } from '../../migrations/1764000002000-source-folder-object-id.js';
+import { Batches1764000003000 } from '../../migrations/1764000003000-batches.js';
 import { JobLists1764000004000 } from '../../migrations/1764000004000-job-lists.js';
 
 /** Postgres schema of every table of ours. */
@@ -15,6 +16,7 @@ export const MIGRATIONS = [
   Init1764000000000,
   Standalone1764000000100,
   SourceFolderObjectId1764000002000,
+  Batches1764000003000,
   JobLists1764000004000,
 ];
 

@@ -84,9 +84,13 @@ export class Attempts {
   }
 }
 
-/** One remote account, however often its name is spelled otherwise. Hashed: names of strangers are not collected. */
-export function accountSubject({ host, username }: Pick<SourceSettings, 'host' | 'username'>): string {
-  return `account:${hash([host.toLowerCase(), username.toLowerCase()])}`;
+/**
+ * One remote account, however often its name is spelled otherwise. Hashed: names of strangers are not collected. An
+ * administrator's sign-in counts for the account it opens: one that does not exist must not lock him out of the others.
+ */
+export function accountSubject({ host, username, login }: Pick<SourceSettings, 'host' | 'username' | 'login'>): string {
+  const names = login === undefined ? [username] : [username, login.username];
+  return `account:${hash([host, ...names].map((name) => name.toLowerCase()))}`;
 }
 
 export function signInSubjects(tenant: string, address: string, ip: string): string[] {

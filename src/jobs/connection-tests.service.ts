@@ -66,6 +66,18 @@ export class ConnectionTestsService implements ConnectionTestsApi {
     return this.insert(row);
   }
 
+  /**
+   * A test of a job in a batch. It counts for no person's limit: a batch has one server, is tested a few rows at a time,
+   * and stops by itself when that server has had enough.
+   */
+  async requestOfBatch(who: Actor, job: string): Promise<string> {
+    const row = await this.ofDraft(who, job);
+    await this.admission.target(row.source);
+    this.admission.notItself(row.source, row.mailbox!);
+    if (await this.attempts.isLocked(accountSubject(row.source))) throw jobError('RATE_LIMITED');
+    return this.insert(row);
+  }
+
   async get(who: Actor, id: string): Promise<TestView | null> {
     const row = await this.find(id);
     if (row === null || row.purpose !== 'test' || row.tenant !== who.tenant || row.requestedBy !== who.sub) return null;

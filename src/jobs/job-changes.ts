@@ -12,7 +12,7 @@ import { FINAL_STATES, isFinal, type JobEvent } from './job-state.js';
 import { hasSource } from './job-view.js';
 import { HARD_LIMIT_MS, inMs, keepAfter } from './keeping.js';
 import { SecretStore } from './secrets.js';
-import { type Circumstances, transition } from './transition.js';
+import { cancelledDrafts, type Circumstances, transition } from './transition.js';
 
 /** A transaction on jobs, and what happens once it is committed. */
 export interface Change {
@@ -134,6 +134,34 @@ export class JobChanges {
         job: job.id,
         mailbox: job.mailbox,
         detail: { why, count: String(erased) },
+      },
+      manager,
+    );
+  }
+
+  /** The drafts of a batch, or some of them, at once; what was sealed for them goes along. Inside a transaction. */
+  async cancelDrafts(manager: EntityManager, batch: string, ids: readonly string[] | null): Promise<void> {
+    const cancelled: { id: string }[] = await cancelledDrafts(manager, batch, ids);
+    await manager.query(`DELETE FROM mailferry.credentials WHERE owner = ANY($1)`, [cancelled.map(({ id }) => id)]);
+  }
+
+  /** Every secret of a batch: its administrator's, and those of its migrations that are over. Inside a transaction. */
+  async eraseBatch(
+    manager: EntityManager,
+    batch: { readonly id: string; readonly tenant: string; readonly domain: string },
+    who: Actor | null,
+  ): Promise<void> {
+    const [, erased]: [unknown[], number] = await manager.query(
+      `DELETE FROM mailferry.credentials c WHERE c.owner = $1 OR c.owner IN
+         (SELECT id FROM mailferry.jobs WHERE batch = $1 AND state IN ('completed', 'failed', 'cancelled', 'paused', 'needs-action'))`,
+      [batch.id],
+    );
+    if (erased === 0) return;
+    await this.audit.record(
+      {
+        ...(who === null ? { tenant: batch.tenant, sub: SYSTEM } : by(who)),
+        action: 'credentials.erased',
+        detail: { why: 'batch', batch: batch.id, domain: batch.domain, count: String(erased) },
       },
       manager,
     );

@@ -24,6 +24,16 @@ export interface Reason {
   readonly action?: string;
 }
 
+/** An administrator opens the old account: the password is his, the mail is `SourceSettings.username`'s. */
+export interface SourceLogin {
+  /** `authzid`: SASL PLAIN with an authorization identity (RFC 4616). `composite`: one name made of both. */
+  readonly method: 'authzid' | 'composite';
+  /** The administrator's name. */
+  readonly username: string;
+  /** Of a composite name, e.g. '{user}*{admin}'. */
+  readonly template?: string;
+}
+
 /** The old account without its secret, as it is stored, shown and sent to the API. */
 export interface SourceSettings {
   readonly type: string;
@@ -35,6 +45,7 @@ export interface SourceSettings {
   readonly username: string;
   /** Lower-case hex SHA-256 of the one certificate that is accepted although it cannot be checked. */
   readonly caFingerprint?: string;
+  readonly login?: SourceLogin;
   readonly dav?: { readonly url: string };
   readonly ews?: { readonly url: string };
   readonly options?: Readonly<Record<string, unknown>>;

@@ -5,6 +5,7 @@ import { Admission } from './admission.js';
 import { Attempts } from './attempts.js';
 import { AuditTrail } from './audit.js';
 import { ConnectionTestsService } from './connection-tests.service.js';
+import { Invitations } from './invitations.js';
 import { JobChanges } from './job-changes.js';
 import { JobReader } from './job-view.js';
 import { JobsService } from './jobs.service.js';
@@ -22,4 +23,5 @@ export const JOBS_PROVIDERS: Provider[] = [
   JobChanges,
   JobsService,
   ConnectionTestsService,
+  Invitations,
 ];

@@ -15,6 +15,16 @@ export const SECRET_FIELDS = [
   'destination-password',
 ] as const;
 export type SecretField = (typeof SECRET_FIELDS)[number];
+/**
+ * The batch whose administrator opens the job's old account ($1 is the job): his password is sealed once, with the batch.
+ * Only while the job's source is exactly what the batch made of it: whoever may change a job must not be able to turn
+ * that password to another server or to somebody else's mail.
+ */
+export const ADMIN_SECRET_OWNER = `(SELECT b.id FROM mailferry.jobs j
+    JOIN mailferry.batches b ON b.id = j.batch
+    JOIN mailferry.batch_rows r ON r.batch = b.id AND r.job = j.id
+  WHERE j.id = $1 AND b.source ? 'login'
+    AND j.source = b.source || jsonb_build_object('username', r.source_username))`;
 export interface SecretOwner {
   readonly tenant: string;
   readonly owner: string;
@@ -41,13 +51,14 @@ export class SecretStore {
     await this.put(manager, at, 'destination-password', secret.password, until);
   }
 
-  /** What is there and not expired. */
+  /** What is there for a job and not expired, an administrator's password sealed with its batch included. */
   async held(
     owner: string,
     manager: EntityManager = this.db.manager,
   ): Promise<{ source: boolean; destination: boolean }> {
     const rows: { field: string }[] = await manager.query(
-      `SELECT field FROM mailferry.credentials WHERE owner = $1 AND (expires_at IS NULL OR expires_at > now())`,
+      `SELECT field FROM mailferry.credentials WHERE (owner = $1 OR owner = ${ADMIN_SECRET_OWNER})
+         AND (expires_at IS NULL OR expires_at > now())`,
       [owner],
     );
     const fields = rows.map(({ field }) => field);

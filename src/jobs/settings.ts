@@ -6,6 +6,7 @@ import type { JobFilters, JobOptions, SourceSettings } from './job.js';
 
 /** SECURITY, destination: characters that could end a composite login or a path. */
 const NEVER_IN_ADDRESS = /[*%\\/\s\u0000-\u001f\u007f-\u009f]/;
+const UNSAFE_IN_LOGIN = 'has a character that could end a composite user name';
 /** No user name or password of a mail account has a control character; some would end a protocol line. */
 const CONTROL = /[\u0000-\u001f\u007f]/;
 /** RFC 5321 section 4.5.3.1. */
@@ -33,6 +34,19 @@ const https = z
   .max(2_000)
   .refine((text) => /^https:$/.test(protocolOf(text)), 'is not an https:// address');
 
+/** `{user}` is the person, `{admin}` the administrator; both stand in it once. */
+const TEMPLATE = /^(?=[^{}]*\{(?:user|admin)\}[^{}]*\{(?:user|admin)\}[^{}]*$)(?=.*\{user\})(?=.*\{admin\})/;
+export const LOGIN = z
+  .strictObject({
+    method: z.enum(['authzid', 'composite']),
+    username: line(320).transform((text) => text.trim()),
+    template: line(200)
+      .refine((text) => TEMPLATE.test(text), 'must hold {user} and {admin}, each once')
+      .optional(),
+  })
+  .refine(({ method, template }) => method === 'authzid' || template !== undefined, 'needs a template')
+  .refine(({ method, username }) => method === 'authzid' || !NEVER_IN_ADDRESS.test(username), UNSAFE_IN_LOGIN);
+
 /** Every protocol's settings in one; what a protocol needs beyond host and port is checked by its source. */
 const SOURCE = z.strictObject({
   type: z.string().regex(/^[a-z][a-z0-9-]{1,20}$/, 'is not a known kind of source'),
@@ -53,6 +67,7 @@ const SOURCE = z.strictObject({
     .transform((text) => text.replaceAll(':', '').toLowerCase())
     .refine((text) => /^[0-9a-f]{64}$/.test(text), 'is not a SHA-256 fingerprint')
     .optional(),
+  login: LOGIN.optional(),
   dav: z.strictObject({ url: https }).optional(),
   ews: z.strictObject({ url: https }).optional(),
   options: z
@@ -88,7 +103,12 @@ const FORM = z
   .refine((form) => JSON.stringify(form).length <= MAX_FORM_BYTES, 'is too large');
 
 const PATCH = z.object({
-  source: SOURCE.refine(storable, CANNOT_BE_KEPT).optional(),
+  source: SOURCE.refine(storable, CANNOT_BE_KEPT)
+    .refine(({ login, username }) => login?.method !== 'composite' || isLoginSafe(username), {
+      path: ['username'],
+      error: UNSAFE_IN_LOGIN,
+    })
+    .optional(),
   secret: SECRET.optional(),
   destination: DESTINATION.optional(),
   items: ITEMS.optional(),
@@ -127,6 +147,11 @@ export function checkAddress(address: unknown, field = 'mailbox'): string {
   if (at < 1 || at === text.length - 1 || text.length > MAX_ADDRESS || NEVER_IN_ADDRESS.test(text))
     throw invalid({ [field]: 'is not the address of a mailbox' });
   return text;
+}
+
+/** Whether a user name may become part of a composite login. */
+export function isLoginSafe(username: string): boolean {
+  return !NEVER_IN_ADDRESS.test(username);
 }
 
 export function invalid(details: Readonly<Record<string, string>>): JobError {

@@ -11,7 +11,7 @@ export function sameSource(a: SourceSettings, b: SourceSettings): boolean {
  */
 export function mayKeepSecret(from: SourceSettings, to: SourceSettings, byOwner: boolean): boolean {
   if (!byOwner || (to.security === 'none' && from.security !== 'none')) return false;
-  const where = ({ type, host, username, dav, ews, options }: SourceSettings): unknown =>
-    structuredClone({ type, host, username, dav, ews, options });
+  const where = ({ type, host, username, login, dav, ews, options }: SourceSettings): unknown =>
+    structuredClone({ type, host, username, login, dav, ews, options });
   return isDeepStrictEqual(where(from), where(to));
 }

@@ -10,13 +10,14 @@ export const TEST_VALID_MS = 24 * 60 * 60 * 1000;
  * first master key: whoever has only the database cannot try passwords against it.
  */
 export function sourceHash(keyring: Keyring, source: SourceSettings, secret: SourceSecret): string {
-  const { type, host, port, security, username, caFingerprint, dav, ews, options } = source;
+  const { type, host, port, security, username, caFingerprint, login, dav, ews, options } = source;
   return keyring.mac(
     'passed-tests',
     JSON.stringify([
       [type, host, port, security, username, caFingerprint ?? null, dav?.url ?? null, ews?.url ?? null],
       Object.entries(options ?? {}).sort(([a], [b]) => (a < b ? -1 : 1)),
       [secret.password ?? null, secret.token ?? null],
+      ...(login === undefined ? [] : [[login.method, login.username, login.template ?? null]]),
     ]),
   );
 }

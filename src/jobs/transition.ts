@@ -69,6 +69,21 @@ export async function transition(
   return { from: before.state, job: await manager.findOneByOrFail(JobEntity, { id }) };
 }
 
+/** The same for all drafts of a batch at once: `cancel` is the one event that can happen to thousands in a moment. */
+export async function cancelledDrafts(
+  manager: EntityManager,
+  batch: string,
+  ids: readonly string[] | null,
+): Promise<{ id: string }[]> {
+  const to = next('draft', 'cancel');
+  const [rows]: [{ id: string }[], number] = await manager.query(
+    `UPDATE mailferry.jobs SET state = $3, finished_at = now(), version = version + 1, updated_at = now()
+     WHERE batch = $1 AND state = 'draft' AND ($2::uuid[] IS NULL OR id = ANY($2)) RETURNING id`,
+    [batch, ids, to],
+  );
+  return rows;
+}
+
 export function lockJob(manager: EntityManager, id: string): Promise<JobEntity | null> {
   return manager.findOne(JobEntity, { where: { id }, lock: { mode: 'pessimistic_write' } });
 }

@@ -1,4 +1,24 @@
+import type { HostPanel, Principal } from '../panel/host-panel.js';
 import type { Visibility } from './contract.js';
+
+/** What somebody may see, by the panel's word at this moment. A role alone gives nothing. */
+export async function visibilityOf(panel: HostPanel, who: Principal): Promise<Visibility> {
+  const [own, domain, all] = await Promise.all([
+    panel.can(who, 'migration.own'),
+    who.role === 'domain-admin' ? panel.can(who, 'migration.domain') : false,
+    who.role === 'support' ? panel.can(who, 'migration.all') : false,
+  ]);
+  return {
+    tenant: who.tenantId,
+    all,
+    mailboxes: own ? who.mailboxes.map(lower) : [],
+    domains: domain ? who.domains.map(lower) : [],
+  };
+}
+
+function lower(text: string): string {
+  return text.toLowerCase();
+}
 
 export interface Whose {
   readonly tenant: string;

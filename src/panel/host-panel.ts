@@ -76,7 +76,8 @@ export type DestinationGrant = { readonly grantId: string; readonly expiresAt: D
     }
 );
 
-export type NotifyTemplate = 'started' | 'needs-action' | 'finished' | 'failed';
+/** `invitation`: data has `link`, by which the person gives the password of his old account, and when it ends. */
+export type NotifyTemplate = 'started' | 'needs-action' | 'finished' | 'failed' | 'invitation';
 export type SafeText = Readonly<Record<string, string>>;
 export interface AuditEvent {
   readonly at: Date;

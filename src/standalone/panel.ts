@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { appendFile, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { compositeLogin } from '../mailbox/composite-login.js';
 import {
   HOST_API_VERSION,
   type AuditEvent,
@@ -130,9 +131,7 @@ export class StandalonePanel implements HostPanel {
           secret: secretOf(access),
         };
       case 'imap-composite': {
-        const login = access.loginTemplate
-          .replaceAll('{user}', () => mailbox.address)
-          .replaceAll('{admin}', () => access.admin);
+        const login = compositeLogin(access.loginTemplate, mailbox.address, access.admin);
         return { ...base, kind: access.kind, login, secret: secretOf(access) };
       }
       case 'user-secret':

@@ -1,8 +1,9 @@
 /**
- * What the web half needs from elsewhere, by token: the plugin module binds them (JobsService, ConnectionTestsService,
+ * What the web half needs from elsewhere, by token: the plugin module binds them (JobsService, BatchesService, ConnectionTestsService,
  * ProgressReader, ReportsService, the data source `mailferry`), tests bind fakes.
  */
 export const JOBS_API = Symbol('mailferry.web.jobs');
+export const BATCHES_API = Symbol('mailferry.web.batches');
 export const CONNECTION_TESTS_API = Symbol('mailferry.web.connection-tests');
 export const PROGRESS_API = Symbol('mailferry.web.progress');
 export const REPORTS_API = Symbol('mailferry.web.reports');

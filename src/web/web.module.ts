@@ -9,6 +9,7 @@ import {
 } from '@nestjs/common';
 import { RouterModule } from '@nestjs/core';
 import { PLUGIN_OPTIONS, type ResolvedOptions } from '../panel/options.js';
+import { BatchesController } from './api/batches.controller.js';
 import { ConnectionTestsController } from './api/connection-tests.controller.js';
 import { EventStreams } from './api/event-streams.js';
 import { EventsController } from './api/events.controller.js';
@@ -41,6 +42,7 @@ export const API_CONTROLLERS: Type[] = [
   EventsController,
   ReportsController,
   JobsController,
+  BatchesController,
 ];
 export const SITE_CONTROLLERS: Type[] = [AssetsController, SignInController, HealthController, WidgetController];
 

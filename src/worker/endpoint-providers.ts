@@ -19,6 +19,7 @@ import { runTransfer } from '../transfer/run-transfer.js';
 import { BodyStaging } from '../transfer/staging.js';
 import { openHostedMailbox } from './destination-builder.js';
 import { ENDPOINTS, type Endpoints, LEDGER, type Links, LINKS, RUN_TRANSFER, STAGING } from './endpoints.js';
+import { imapLogin } from './source-login.js';
 
 /** For resolving, dialling and TLS together (ms). */
 const CONNECT_MS = 20_000;
@@ -84,7 +85,7 @@ function realEndpoints(options: ResolvedOptions): Endpoints {
 
 function realSource(
   settings: SourceSettings,
-  { password, token }: SourceSecret,
+  secret: SourceSecret,
   policy: ConnectPolicy,
   { worker }: ResolvedOptions,
 ): Source {
@@ -99,10 +100,7 @@ function realSource(
   const known = providerOfHost(host) ?? (provider === undefined ? null : providerFor(provider));
   return createSource(type, {
     target: { host, port, security, ...(caFingerprint === undefined ? {} : { caFingerprint }) },
-    login: async () =>
-      token === undefined
-        ? { kind: 'password', user: username, password: password ?? '' }
-        : { kind: 'token', user: username, token },
+    login: async () => imapLogin(settings, secret),
     policy,
     owner: username,
     maxConnections: Math.min(known?.limits.maxConnections ?? worker.connections, worker.connections),

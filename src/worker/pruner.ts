@@ -45,12 +45,13 @@ export class Pruner {
     await this.step('old master keys', () => this.opener.rewrapAll());
   }
 
-  /** With a line in the audit trail for each job; those of a test go without. */
+  /** With a line in the audit trail for each job or batch; those of a test go without. */
   private async secrets(): Promise<void> {
     await this.db.transaction(async (manager) => {
       const [gone] = await manager.query<[{ owner: string; tenant: string; mailbox: string | null }[], number]>(
         `DELETE FROM mailferry.credentials c USING (
-           SELECT c.id, j.mailbox FROM mailferry.credentials c LEFT JOIN mailferry.jobs j ON j.id = c.owner
+           SELECT c.id, COALESCE(j.mailbox, b.domain) AS mailbox FROM mailferry.credentials c
+             LEFT JOIN mailferry.jobs j ON j.id = c.owner LEFT JOIN mailferry.batches b ON b.id = c.owner
            WHERE c.expires_at < now() LIMIT ${BATCH} FOR UPDATE OF c SKIP LOCKED) past
          WHERE c.id = past.id RETURNING c.owner, c.tenant, past.mailbox`,
       );

@@ -1,4 +1,5 @@
 import type { Provider } from '@nestjs/common';
+import { BATCH_WORKER_PROVIDERS } from '../batches/batches.providers.js';
 import { ConnectionTester } from './connection-tester.js';
 import { DestinationAccess } from './destination-access.js';
 import { ENDPOINT_PROVIDERS } from './endpoint-providers.js';
@@ -21,6 +22,7 @@ export const WORKER_SERVICES: Provider[] = [
   Sweeper,
   Pruner,
   WorkerService,
+  ...BATCH_WORKER_PROVIDERS,
 ];
 
 /** For MigrationWorkerModule, beside JOBS_PROVIDERS. */

@@ -11,6 +11,7 @@ import {
 import { getDataSourceToken } from '@nestjs/typeorm';
 import type Bull from 'bull';
 import { DataSource } from 'typeorm';
+import { BatchRunner } from '../batches/batch-runner.js';
 import { PLUGIN_OPTIONS, type ResolvedOptions } from '../panel/options.js';
 import { type Ring, RUNS_QUEUE, TESTS_QUEUE } from '../queue/names.js';
 import { ConnectionTester } from './connection-tester.js';
@@ -22,6 +23,8 @@ import { Sweeper } from './sweeper.js';
 const TESTS_AT_ONCE = 8;
 const BEAT_MS = 2_000;
 const PRUNE_MS = 60_000;
+/** How soon a batch goes on after one of its migrations has ended. */
+const BATCH_MS = 1_000;
 /** How long runs may take to reach a checkpoint when the process is told to end (ms). */
 const DRAIN_MS = 25_000;
 
@@ -44,6 +47,7 @@ export class WorkerService implements OnApplicationBootstrap, BeforeApplicationS
     @Inject(ConnectionTester) private readonly tester: ConnectionTester,
     @Inject(Sweeper) private readonly sweeper: Sweeper,
     @Inject(Pruner) private readonly pruner: Pruner,
+    @Inject(BatchRunner) private readonly batches: BatchRunner,
   ) {}
 
   async onApplicationBootstrap(): Promise<void> {
@@ -61,6 +65,7 @@ export class WorkerService implements OnApplicationBootstrap, BeforeApplicationS
     await this.beat();
     this.every(BEAT_MS, 'beat', () => this.beat());
     this.every(sweepMs, 'sweep', () => this.sweeper.sweep());
+    this.every(BATCH_MS, 'batches', () => this.batches.tick());
     this.every(PRUNE_MS, 'prune', () => this.pruner.prune());
   }
 

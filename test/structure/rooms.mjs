@@ -75,6 +75,7 @@ export const FRONT_DOOR = {
     'plugin-options.ts',
     'web',
     'jobs',
+    'batches',
     'progress',
     'reports',
     'queue',

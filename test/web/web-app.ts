@@ -8,6 +8,7 @@ import { HOST_PANEL, PLUGIN_OPTIONS } from '../../src/panel/options.js';
 import { resolveOptions, type PluginOptions } from '../../src/plugin-options.js';
 import { SESSION_STORE, SESSION_MS, type SessionStore } from '../../src/web/auth/session-store.js';
 import {
+  BATCHES_API,
   CONNECTION_TESTS_API,
   JOBS_API,
   PROGRESS_API,
@@ -16,6 +17,7 @@ import {
   WEB_QUEUE,
 } from '../../src/web/tokens.js';
 import { WebModule } from '../../src/web/web.module.js';
+import { FakeBatches } from '../fakes/fake-batches.js';
 import { FakeRoom } from '../fakes/fake-jobs.js';
 import { FakePanel } from '../fakes/fake-panel.js';
 
@@ -69,6 +71,7 @@ export interface WebApp {
   readonly app: NestExpressApplication;
   readonly server: ReturnType<NestExpressApplication['getHttpServer']>;
   readonly room: FakeRoom;
+  readonly batches: FakeBatches;
   readonly panel: FakePanel;
   readonly sessions: MemorySessions;
   readonly infrastructure: FakeInfrastructure;
@@ -92,6 +95,7 @@ export async function startWeb(
   const { publicKey, privateKey } = await generateKeyPair('ES256', { extractable: true });
   const spki = await exportSPKI(publicKey);
   const room = new FakeRoom();
+  const batches = new FakeBatches();
   const panel = (options.panel as FakePanel | undefined) ?? new FakePanel();
   const sessions = new MemorySessions();
   const infrastructure = new FakeInfrastructure();
@@ -108,6 +112,7 @@ export async function startWeb(
     { provide: PLUGIN_OPTIONS, useValue: resolved },
     { provide: HOST_PANEL, useValue: panel },
     { provide: JOBS_API, useValue: room.jobs },
+    { provide: BATCHES_API, useValue: batches },
     { provide: CONNECTION_TESTS_API, useValue: room.tests },
     { provide: PROGRESS_API, useValue: room.progress },
     { provide: REPORTS_API, useValue: room.reports },
@@ -132,6 +137,7 @@ export async function startWeb(
     app,
     server: app.getHttpServer(),
     room,
+    batches,
     panel,
     sessions,
     infrastructure,

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import * as b from './batch-schemas.js';
 import * as s from './schemas.js';
 
 /** One line of the API: what OpenAPI says of it. A test holds it against the controllers' own routes. */
@@ -139,6 +140,32 @@ export const API_ROUTES: readonly ApiRoute[] = [
     params: id,
     answers: { 200: { says: 'CSV, UTF-8', body: 'text/csv' } },
     errors: [404],
+  },
+  {
+    method: 'post',
+    path: '/batches',
+    summary: 'Set up the migrations of a domain: every row is checked, nothing is dialled; start them if wished',
+    body: b.NewBatchBody,
+    answers: { 201: { says: 'Made; `refused` names the rows that were not taken', body: b.NewBatchResult } },
+    errors: [409, 413, 422, 503],
+  },
+  {
+    method: 'get',
+    path: '/batches/:id',
+    summary: 'One batch: how many are how far, and which rows were not taken',
+    params: id,
+    answers: { 200: { says: 'The batch', body: b.Batch } },
+    errors: [404],
+  },
+  {
+    method: 'post',
+    path: '/batches/:id/:action',
+    summary:
+      'Test, start, pause, resume, cancel, retry what failed, sync what came since, or finish: for all or for chosen migrations',
+    params: { ...id, action: b.BatchActionName },
+    body: b.BatchActionBody,
+    answers: { 202: { says: 'Recorded; the worker does it', body: b.Batch } },
+    errors: [404, 409, 422],
   },
   {
     method: 'get',

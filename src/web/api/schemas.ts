@@ -26,6 +26,14 @@ export const Source = z
     password: text(8192).optional(),
     token: text(8192).optional(),
     caFingerprint: line(128).optional().describe('SHA-256 of the one certificate that is accepted unchecked'),
+    login: z
+      .strictObject({
+        method: z.enum(['authzid', 'composite']),
+        username: line(320).describe("The administrator's name; the secret is his"),
+        template: line(200).optional().describe("Of a composite name: '{user}*{admin}'"),
+      })
+      .optional()
+      .describe('An administrator opens the account of `username`'),
     dav: z.strictObject({ url: line(2000) }).optional(),
     ews: z.strictObject({ url: line(2000) }).optional(),
     options: z.record(z.string().max(64), z.union([z.string().max(500), z.number(), z.boolean()])).optional(),
@@ -36,7 +44,7 @@ export const DestinationAccess = z
   .strictObject({ username: line(320).optional(), password: text(8192) })
   .describe("Only where the panel's access is `user-secret`.");
 
-const Filters = z.strictObject({
+export const Filters = z.strictObject({
   excludeFolders: z
     .array(z.array(z.string().min(1).max(2000)).min(1).max(100))
     .max(5000)
@@ -130,7 +138,7 @@ const kind = z.enum(ITEM_KINDS);
 const when = z.iso.datetime();
 const count = z.int().min(0);
 const counts = { found: count, copied: count, alreadyThere: count, skipped: count, failed: count };
-const Reason = z.object({ code: z.string(), message: z.string(), action: z.string().optional() });
+export const Reason = z.object({ code: z.string(), message: z.string(), action: z.string().optional() });
 const FolderOut = z.object({
   path: z.string(),
   destination: z.string().nullable(),

@@ -2,7 +2,7 @@ import type { Permission, Role } from '../../panel/host-panel.js';
 
 /**
  * Who may use what of ours. `public`: anybody. Else the roles, and for each the permission the panel is asked for at
- * every request. Whose objects somebody sees is another matter: see visibility.ts; a stranger's job is 404.
+ * every request. Whose objects somebody sees is another matter: see src/jobs/visibility.ts; a stranger's job is 404.
  */
 export type Decision =
   { readonly who: 'public' } | { readonly who: 'people'; readonly roles: Readonly<Partial<Record<Role, Permission>>> };
@@ -24,6 +24,8 @@ export const ACCESS = {
   'page.job.act': OWNERS,
   'page.report': OWNERS,
   'page.domain': DOMAIN,
+  'page.batch': DOMAIN,
+  'page.batch.act': DOMAIN,
   'page.admin': SUPPORT,
   'page.admin.act': SUPPORT,
   'page.widget': OWNERS,
@@ -38,6 +40,8 @@ export const ACCESS = {
   'api.job.erase': OWNERS,
   'api.job.bulk': OWNERS,
   'api.report': OWNERS,
+  'api.batch.read': DOMAIN,
+  'api.batch.write': DOMAIN,
   'api.document': EVERYBODY,
   // An unknown path below ours: whether it exists is no secret.
   unknown: EVERYBODY,

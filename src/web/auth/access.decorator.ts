@@ -10,6 +10,11 @@ export const ACCESS_KEY = 'mailferry:access';
 /** Which line of the access table decides about this route. */
 export const Access = (name: AccessName) => SetMetadata(ACCESS_KEY, name);
 
+export const LARGE_BODY_KEY = 'mailferry:large-body';
+
+/** This route takes bodies of several megabytes, and files. They are read only once it is clear who sends them. */
+export const LargeBody = () => SetMetadata(LARGE_BODY_KEY, true);
+
 /** The person as the panel knows him at this request. Only on routes that are not public. */
 export const Who = createParamDecorator(
   (_: unknown, context: ExecutionContext): Principal => visitor(context).principal,

@@ -2,11 +2,11 @@ import { Inject, Injectable, type CanActivate, type ExecutionContext } from '@ne
 import { Reflector } from '@nestjs/core';
 import type { HostPanel, Principal } from '../../panel/host-panel.js';
 import { HOST_PANEL } from '../../panel/options.js';
-import { assertBody } from '../body.middleware.js';
+import { assertBody, readLargeBody } from '../body.middleware.js';
 import type { Request } from '../http.js';
 import { setVisitor, type Visitor } from '../visitor.js';
 import { WebError } from '../web-error.js';
-import { ACCESS_KEY } from './access.decorator.js';
+import { ACCESS_KEY, LARGE_BODY_KEY } from './access.decorator.js';
 import { ACCESS, type AccessName, type Decision } from './access-table.js';
 import { csrfMatches, WebKeys } from './csrf.js';
 import { Identity } from './identity.js';
@@ -37,8 +37,10 @@ export class AccessGuard implements CanActivate {
     if (visitor === null) throw new WebError('UNAUTHENTICATED', 'Please sign in first.');
     // Even a refusal is shown in the person's language.
     setVisitor(req, visitor);
-    assertBody(req);
     await this.allowed(decision.roles, visitor.principal);
+    const large = this.reflector.get<boolean | undefined>(LARGE_BODY_KEY, context.getHandler()) === true;
+    if (large) await readLargeBody(req);
+    assertBody(req);
     this.meant(req, visitor);
     return true;
   }

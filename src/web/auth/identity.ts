@@ -7,7 +7,8 @@ import type { IdentityKind, Visitor } from '../visitor.js';
 import { readSessionCookie } from './cookies.js';
 import { SESSION_STORE, sessionId, type SessionStore } from './session-store.js';
 import { API_AUDIENCE, TokenRefused, Tokens } from './tokens.js';
-import { actorOf, visibilityOf } from './visibility.js';
+import { visibilityOf } from '../../jobs/visibility.js';
+import { actorOf } from './actor.js';
 
 /**
  * Who is behind a request: an API token, our own session, or the panel's session. No header that a proxy or a browser

@@ -1,0 +1,254 @@
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import { getDataSourceToken } from '@nestjs/typeorm';
+import type { DataSource } from 'typeorm';
+import { JobError, type Actor } from '../jobs/contract.js';
+import type { JobAction } from '../jobs/job.js';
+import { reasonFor } from '../jobs/messages.js';
+import { JobsService } from '../jobs/jobs.service.js';
+import { visibilityOf } from '../jobs/visibility.js';
+import type { HostPanel } from '../panel/host-panel.js';
+import { HOST_PANEL } from '../panel/options.js';
+import { BatchActions } from './batch-actions.js';
+import { BATCH_COLUMNS, mayUse, type BatchRecord } from './batch-record.js';
+import { BatchTester } from './batch-tester.js';
+import { isInside } from './hours.js';
+import { InvitationSender } from './invitation-sender.js';
+import { carefully, LOCK_OUT_CODES, REFUSED_CODES, whyStop } from './stopping.js';
+
+/** Any number of workers: one looks after batches at a time. */
+const BATCH_LOCK = 7_341_102;
+/** Batches of one round, and migrations of one batch that are started, paused or cancelled in it. */
+const BATCHES = 100;
+const STEPS = 20;
+/** How often the panel is asked whether somebody still may, while nothing is to be started (ms). */
+const ASK_AGAIN_MS = 30_000;
+
+interface Wanted {
+  row: number;
+  job: string;
+  want: JobAction;
+}
+
+/**
+ * Makes of what is wanted of batches what their migrations do, through the same door as a person: at most so many at once,
+ * in the allowed hours, pass after pass. Everything it knows is in Postgres, so that any worker can go on.
+ */
+@Injectable()
+export class BatchRunner {
+  private readonly logger = new Logger('mailferry:batches');
+  private readonly asked = new Map<string, number>();
+
+  constructor(
+    @Inject(getDataSourceToken('mailferry')) private readonly db: DataSource,
+    @Inject(HOST_PANEL) private readonly panel: HostPanel,
+    @Inject(JobsService) private readonly jobs: JobsService,
+    @Inject(BatchActions) private readonly actions: BatchActions,
+    @Inject(BatchTester) private readonly tester: BatchTester,
+    @Inject(InvitationSender) private readonly sender: InvitationSender,
+  ) {}
+
+  /** @returns false when another worker does it right now. */
+  async tick(): Promise<boolean> {
+    const runner = this.db.createQueryRunner();
+    await runner.connect();
+    try {
+      const [lock] = (await runner.query(`SELECT pg_try_advisory_lock($1) AS mine`, [BATCH_LOCK])) as {
+        mine: boolean;
+      }[];
+      if (!lock!.mine) return false;
+      try {
+        await this.round();
+      } finally {
+        await runner.query(`SELECT pg_advisory_unlock($1)`, [BATCH_LOCK]);
+      }
+      return true;
+    } finally {
+      await runner.release();
+    }
+  }
+
+  private async round(): Promise<void> {
+    // A pause and a cancel are carried out whatever has become of the batch meanwhile.
+    const batches = await this.db.query<BatchRecord[]>(
+      `SELECT ${BATCH_COLUMNS} FROM mailferry.batches b
+       WHERE b.state = 'active' OR b.testing OR EXISTS
+         (SELECT 1 FROM mailferry.batch_rows r WHERE r.batch = b.id AND r.want IN ('pause', 'cancel'))
+       ORDER BY b.started_at NULLS LAST, b.id LIMIT ${BATCHES}`,
+    );
+    for (const batch of batches) {
+      try {
+        await this.look(batch);
+      } catch (error) {
+        // One batch's trouble is not the others'.
+        this.logger.error(`batch ${batch.id}: ${(error as Error).stack}`);
+      }
+    }
+    await this.sender.send();
+  }
+
+  private async look(batch: BatchRecord): Promise<void> {
+    await this.stop(batch);
+    if (batch.state !== 'active' && !batch.testing) return;
+    const who = await this.actor(batch);
+    if (who === null) return this.halt(batch, 'BATCH_NOT_ALLOWED');
+    if (batch.testing) await this.tester.go(batch, who);
+    if (batch.state !== 'active') return;
+    if (batch.startAt !== null && batch.startAt.getTime() > Date.now()) return;
+    if (!(await this.inHours(batch))) return;
+    await this.feed(batch, who);
+    await this.pass(batch);
+  }
+
+  /** Pauses and cancels first: whoever stops something wants it to stop. */
+  private async stop(batch: BatchRecord): Promise<void> {
+    const rows = await this.wanted(batch.id, ['pause', 'cancel'], STEPS * 5, false);
+    const who = systemActor(batch);
+    for (const row of rows) {
+      const done = await this.step(batch, who, row);
+      if (done && row.want === 'pause')
+        await this.db.query(`UPDATE mailferry.batch_rows SET held = true WHERE batch = $1 AND row = $2`, [
+          batch.id,
+          row.row,
+        ]);
+    }
+  }
+
+  /** Null: whoever started it may not any more. The panel is asked, for each round that starts something. */
+  private async actor(batch: BatchRecord): Promise<Actor | null> {
+    const last = this.asked.get(batch.id) ?? 0;
+    const busy =
+      batch.testing || (await this.wanted(batch.id, ['start', 'resume', 'retry', 'sync'], 1, false)).length > 0;
+    if (!busy && Date.now() - last < ASK_AGAIN_MS) return systemActor(batch);
+    const principal = await this.panel.currentPrincipal(batch.principal);
+    if (principal === null) return null;
+    const visibility = await visibilityOf(this.panel, principal);
+    if (principal.tenantId !== batch.tenant || !mayUse(visibility, batch.domain)) return null;
+    this.asked.set(batch.id, Date.now());
+    return { sub: principal.sub, tenant: batch.tenant, visibility, principal };
+  }
+
+  /** Outside the allowed hours what runs is paused; inside it goes on. */
+  private async inHours({ id, options, inHours }: BatchRecord): Promise<boolean> {
+    const now = options.hours === null || isInside(options.hours, new Date());
+    if (now === inHours) return now;
+    await this.db.transaction(async (manager) => {
+      await manager.query(`UPDATE mailferry.batches SET in_hours = $2, updated_at = now() WHERE id = $1`, [id, now]);
+      await manager.query(
+        now
+          ? `UPDATE mailferry.batch_rows r SET want = 'resume', held = false FROM mailferry.jobs j
+             WHERE r.batch = $1 AND j.id = r.job AND r.held AND r.want IS NULL AND j.state = 'paused'`
+          : `UPDATE mailferry.batch_rows r SET want = 'pause' FROM mailferry.jobs j
+             WHERE r.batch = $1 AND j.id = r.job AND j.state IN ('queued', 'running', 'waiting')`,
+        [id],
+      );
+    });
+    return now;
+  }
+
+  private async feed(batch: BatchRecord, who: Actor): Promise<void> {
+    const [numbers] = await this.db.query<{ busy: number; worked: number; refused: number; lockedOut: number }[]>(
+      `SELECT (count(*) FILTER (WHERE j.state IN ('queued', 'running')))::int AS busy,
+         (count(*) FILTER (WHERE j.found > 0 OR j.state = 'completed' OR j.test_result->>'ok' = 'true'))::int AS worked,
+         (count(*) FILTER (WHERE j.state IN ('failed', 'needs-action') AND j.reason->>'code' = ANY($2) AND j.updated_at >= $4))::int AS refused,
+         (count(*) FILTER (WHERE j.state = 'failed' AND j.reason->>'code' = ANY($3) AND j.updated_at >= $4))::int AS "lockedOut"
+       FROM mailferry.jobs j WHERE j.batch = $1`,
+      [batch.id, REFUSED_CODES, LOCK_OUT_CODES, batch.resumedAt ?? new Date(0)],
+    );
+    const { busy, ...signIns } = numbers!;
+    const rows = await this.wanted(batch.id, ['start', 'resume', 'retry', 'sync'], STEPS, true);
+    if (rows.length === 0) return;
+    const stop = whyStop(signIns, batch.auth);
+    if (stop !== null) return this.halt(batch, stop);
+    const room = carefully(signIns, batch.auth, batch.options.atOnce) - busy;
+    for (const row of rows.slice(0, Math.max(0, room))) {
+      try {
+        await this.step(batch, who, row);
+      } catch (error) {
+        if (!(error instanceof JobError)) throw error;
+        if (error.code === 'FORBIDDEN') return this.halt(batch, 'BATCH_NOT_ALLOWED');
+        // The panel is away: everything stays as it is wanted.
+        if (error.code === 'DESTINATION_UNAVAILABLE') return;
+        throw error;
+      }
+    }
+  }
+
+  /** @returns whether it was done. @throws JobError FORBIDDEN, DESTINATION_UNAVAILABLE: nothing about this row alone */
+  private async step(batch: BatchRecord, who: Actor, { row, job, want }: Wanted): Promise<boolean> {
+    let refused: JobError | null = null;
+    try {
+      await this.jobs.act(who, job, want);
+    } catch (error) {
+      if (!(error instanceof JobError)) throw error;
+      if (['FORBIDDEN', 'DESTINATION_UNAVAILABLE', 'AUDIT_UNAVAILABLE'].includes(error.code)) throw error;
+      refused = error;
+    }
+    // Somebody was faster: then it is not wanted any more.
+    const told = refused === null || ['INVALID_STATE', 'NOT_FOUND'].includes(refused.code) ? null : refused;
+    await this.db.query(
+      `UPDATE mailferry.batch_rows SET want = NULL, code = $4, message = $5 WHERE batch = $1 AND row = $2 AND want = $3`,
+      [batch.id, row, want, told?.code ?? null, told?.message ?? null],
+    );
+    return refused === null;
+  }
+
+  /** The next delta pass when its time has come and nothing is under way; the end after the last one. */
+  private async pass(batch: BatchRecord): Promise<void> {
+    const due = batch.nextSyncAt !== null && batch.nextSyncAt.getTime() <= Date.now();
+    if (!due && !batch.finishing) return;
+    await this.db.transaction(async (manager) => {
+      const [open] = (await manager.query(
+        `SELECT 1 FROM mailferry.batch_rows r JOIN mailferry.jobs j ON j.id = r.job
+         WHERE r.batch = $1 AND (r.want IS NOT NULL OR j.state IN ('queued', 'running', 'waiting', 'cancelling')) LIMIT 1`,
+        [batch.id],
+      )) as unknown[];
+      if (open !== undefined) return;
+      if (batch.finishing) {
+        await this.actions.finish(manager, batch, null);
+        await manager.query(
+          `UPDATE mailferry.batches SET state = 'finished', finished_at = now(), updated_at = now()
+           WHERE id = $1 AND state = 'active'`,
+          [batch.id],
+        );
+        return;
+      }
+      await this.actions.pass(manager, batch, null).catch((error: unknown) => {
+        if (!(error instanceof JobError)) throw error;
+      });
+    });
+  }
+
+  /** Pauses a batch with a reason: going on would do harm. */
+  private async halt({ id }: BatchRecord, code: string): Promise<void> {
+    this.logger.warn(`batch ${id} is stopped: ${code}`);
+    await this.db.transaction(async (manager) => {
+      await manager.query(
+        `UPDATE mailferry.batches SET state = CASE WHEN state = 'active' THEN 'paused' ELSE state END, testing = false,
+           reason = $2, updated_at = now() WHERE id = $1`,
+        [id, JSON.stringify(reasonFor(code))],
+      );
+      await manager.query(`UPDATE mailferry.batch_rows SET want_test = false WHERE batch = $1 AND want_test`, [id]);
+      await manager.query(
+        `UPDATE mailferry.batch_rows r SET want = 'pause' FROM mailferry.jobs j
+         WHERE r.batch = $1 AND j.id = r.job AND j.state IN ('queued', 'running', 'waiting')`,
+        [id],
+      );
+    });
+  }
+
+  /** @param ready only those whose old account's password is there. */
+  private wanted(batch: string, wants: readonly string[], limit: number, ready: boolean): Promise<Wanted[]> {
+    return this.db.query(
+      `SELECT r.row, r.job, r.want FROM mailferry.batch_rows r JOIN mailferry.batches b ON b.id = r.batch
+       WHERE r.batch = $1 AND r.want = ANY($2) AND r.job IS NOT NULL AND (NOT $3 OR b.auth->>'kind' <> 'ask-user'
+         OR EXISTS (SELECT 1 FROM mailferry.credentials c WHERE c.owner = r.job AND c.expires_at > now()))
+       ORDER BY r.row LIMIT ${limit}`,
+      [batch, wants, ready],
+    );
+  }
+}
+
+/** For pausing and cancelling, which dial nobody. */
+function systemActor({ tenant, owner, domain }: BatchRecord): Actor {
+  return { sub: owner, tenant, visibility: { tenant, all: false, mailboxes: [], domains: [domain] } };
+}

@@ -1,0 +1,313 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { getDataSourceToken } from '@nestjs/typeorm';
+import type { DataSource } from 'typeorm';
+import { type EntityManager } from 'typeorm';
+import { Admission, jobError } from '../jobs/admission.js';
+import { AuditTrail, by } from '../jobs/audit.js';
+import { JobError, type Actor, type Visibility } from '../jobs/contract.js';
+import { Invitations } from '../jobs/invitations.js';
+import { HARD_LIMIT_MS, inMs } from '../jobs/keeping.js';
+import { wordsFor } from '../jobs/messages.js';
+import { SecretStore } from '../jobs/secrets.js';
+import { checkSettings, invalid } from '../jobs/settings.js';
+import type { HostPanel } from '../panel/host-panel.js';
+import { HOST_PANEL, PLUGIN_OPTIONS, type ResolvedOptions } from '../panel/options.js';
+import type { BatchAction, BatchOptions, BatchSummary, BatchView, RefusedRow, RowView } from './batch.js';
+import { BatchActions } from './batch-actions.js';
+import { BatchReader } from './batch-reader.js';
+import { findBatch, lockBatch, mayUse, type BatchRecord } from './batch-record.js';
+import type {
+  ActOptions,
+  BatchesApi,
+  BatchRows,
+  BatchSettings,
+  InvitationLink,
+  NewBatch,
+  NewBatchOptions,
+  RowsQuery,
+} from './contract.js';
+import { MAX_ROWS, readCsv, type GivenRow } from './csv-rows.js';
+import { listDomain } from './known-mailboxes.js';
+import { RowChecks } from './row-checks.js';
+import { RowWriter } from './row-writer.js';
+import { type CheckedBatch, checkBatch, checkSchedule } from './settings.js';
+
+const MAX_NAME = 120;
+const MAX_INVITATION_DAYS = 30;
+const DAY_MS = 24 * 60 * 60 * 1000;
+
+/** A domain's migrations, set up and steered together. What is wanted is written down; BatchRunner does it. */
+@Injectable()
+export class BatchesService implements BatchesApi {
+  constructor(
+    @Inject(getDataSourceToken('mailferry')) private readonly db: DataSource,
+    @Inject(HOST_PANEL) private readonly panel: HostPanel,
+    @Inject(PLUGIN_OPTIONS) private readonly plugin: ResolvedOptions,
+    @Inject(Admission) private readonly admission: Admission,
+    @Inject(AuditTrail) private readonly audit: AuditTrail,
+    @Inject(SecretStore) private readonly secrets: SecretStore,
+    @Inject(Invitations) private readonly invitations: Invitations,
+    @Inject(BatchActions) private readonly actions: BatchActions,
+    @Inject(BatchReader) private readonly reader: BatchReader,
+    @Inject(RowChecks) private readonly checks: RowChecks,
+    @Inject(RowWriter) private readonly writer: RowWriter,
+  ) {}
+
+  async create(who: Actor, batch: NewBatch): Promise<BatchView> {
+    const domain = batch.domain.trim().toLowerCase().replace(/\.$/, '');
+    if (!mayUse(who.visibility, domain)) throw jobError('FORBIDDEN');
+    const settings = await this.checked(batch);
+    const id = await this.db.transaction(async (manager) => {
+      const [made]: { id: string }[] = await manager.query(
+        `INSERT INTO mailferry.batches (tenant, domain, name, owner, principal, source, auth, options)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id`,
+        [
+          who.tenant,
+          domain,
+          nameOf(batch.name),
+          who.sub,
+          JSON.stringify(who.principal ?? {}),
+          JSON.stringify(settings.source),
+          JSON.stringify(settings.auth),
+          JSON.stringify(settings.options),
+        ],
+      );
+      await this.sealAdmin(manager, who.tenant, made!.id, settings);
+      await this.audit.record({ ...by(who), action: 'batch.create', detail: { batch: made!.id, domain } }, manager);
+      return made!.id;
+    });
+    return this.mustGet(who.visibility, id);
+  }
+
+  async change(who: Actor, id: string, batch: BatchSettings & { readonly name?: string }): Promise<BatchView> {
+    const settings = await this.checked(batch);
+    await this.db.transaction(async (manager) => {
+      await this.lockDraft(manager, who.visibility, id);
+      await this.writer.clear(manager, id);
+      await manager.query(
+        `UPDATE mailferry.batches SET name = $2, source = $3, auth = $4, options = $5, reason = NULL, testing = false,
+           updated_at = now() WHERE id = $1`,
+        [
+          id,
+          nameOf(batch.name),
+          JSON.stringify(settings.source),
+          JSON.stringify(settings.auth),
+          JSON.stringify(settings.options),
+        ],
+      );
+      await this.secrets.erase(manager, id);
+      await this.sealAdmin(manager, who.tenant, id, settings);
+    });
+    return this.mustGet(who.visibility, id);
+  }
+
+  async fill(who: Actor, id: string, rows: BatchRows): Promise<{ batch: BatchView; refused: readonly RefusedRow[] }> {
+    const batch = await this.find(who.visibility, id);
+    if (batch.state !== 'draft') throw jobError('INVALID_STATE', { state: batch.state });
+    const given = await this.given(who, batch, rows);
+    const checked = await this.checks.check(who, batch, given.rows);
+    const refused = [...given.refused, ...checked.refused].sort((a, b) => a.row - b.row);
+    await this.db.transaction(async (manager) => {
+      const now = await this.lockDraft(manager, who.visibility, id);
+      await this.writer.clear(manager, id);
+      await this.writer.write(manager, now, given.rows, checked.accepted, refused);
+      await manager.query(
+        `UPDATE mailferry.batches SET testing = false, reason = NULL, updated_at = now() WHERE id = $1`,
+        [id],
+      );
+    });
+    return { batch: await this.mustGet(who.visibility, id), refused };
+  }
+
+  list(visibility: Visibility, domain: string): Promise<BatchSummary[]> {
+    return this.reader.list(visibility, domain);
+  }
+  get(visibility: Visibility, id: string): Promise<BatchView | null> {
+    return this.reader.get(visibility, id);
+  }
+  rows(visibility: Visibility, id: string, query: RowsQuery): Promise<{ rows: RowView[]; total: number } | null> {
+    return this.reader.rows(visibility, id, query);
+  }
+  worst(visibility: Visibility, id: string): Promise<RowView[] | null> {
+    return this.reader.worst(visibility, id);
+  }
+
+  async act(who: Actor, id: string, action: BatchAction, options: ActOptions = {}): Promise<BatchView> {
+    await this.actions.act(who, id, action, options);
+    return this.mustGet(who.visibility, id);
+  }
+
+  async reschedule(
+    who: Actor,
+    id: string,
+    schedule: Required<Pick<NewBatchOptions, 'atOnce' | 'hours' | 'syncEveryHours'>>,
+  ): Promise<BatchView> {
+    const { atOnce, hours, syncEveryHours } = checkSchedule(schedule);
+    await this.db.transaction(async (manager) => {
+      const batch = await lockBatch(manager, who.visibility, id);
+      if (batch.state === 'finished' || batch.state === 'cancelled')
+        throw jobError('INVALID_STATE', { state: batch.state });
+      const next: BatchOptions = { ...batch.options, atOnce, hours, syncEveryHours };
+      await manager.query(
+        `UPDATE mailferry.batches SET options = $2, updated_at = now(),
+           next_sync_at = CASE WHEN $3::int IS NULL THEN NULL WHEN pass = 0 THEN NULL
+             ELSE LEAST(COALESCE(next_sync_at, 'infinity'), now() + make_interval(hours => $3)) END WHERE id = $1`,
+        [id, JSON.stringify(next), syncEveryHours],
+      );
+    });
+    return this.mustGet(who.visibility, id);
+  }
+
+  async setPassword(who: Actor, id: string, password: string): Promise<BatchView> {
+    const { secret } = checkSettings({ secret: { password } });
+    if (secret === undefined) throw invalid({ password: 'is missing' });
+    await this.db.transaction(async (manager) => {
+      const batch = await lockBatch(manager, who.visibility, id);
+      if (batch.auth.kind !== 'admin' || batch.state === 'finished' || batch.state === 'cancelled')
+        throw jobError('INVALID_STATE', { state: batch.state });
+      await this.sealAdmin(manager, who.tenant, id, { secret });
+      await manager.query(`UPDATE mailferry.batches SET reason = NULL, updated_at = now() WHERE id = $1`, [id]);
+      await this.audit.record(
+        { ...by(who), action: 'credentials.set', detail: { batch: id, domain: batch.domain } },
+        manager,
+      );
+    });
+    return this.mustGet(who.visibility, id);
+  }
+
+  async invite(
+    who: Actor,
+    id: string,
+    { days, send }: { readonly days: number; readonly send: boolean },
+  ): Promise<number> {
+    if (!Number.isInteger(days) || days < 1 || days > MAX_INVITATION_DAYS)
+      throw invalid({ days: `must be 1 to ${MAX_INVITATION_DAYS}` });
+    if (send && this.plugin.publicUrl === null) throw new JobError('NO_PUBLIC_URL', wordsFor('NO_PUBLIC_URL').message);
+    return this.db.transaction(async (manager) => {
+      const batch = await lockBatch(manager, who.visibility, id);
+      if (batch.auth.kind !== 'ask-user' || batch.state === 'finished' || batch.state === 'cancelled')
+        throw jobError('INVALID_STATE', { state: batch.state });
+      const open: { job: string }[] = await manager.query(
+        `SELECT j.id AS job FROM mailferry.batch_rows r JOIN mailferry.jobs j ON j.id = r.job
+         WHERE r.batch = $1 AND (j.state = 'draft' OR (j.state IN ('failed', 'needs-action')
+             AND j.reason->>'code' IN ('AUTH_FAILED', 'CREDENTIALS_REQUIRED', 'AUTH_NEEDS_APP_PASSWORD')))
+           AND NOT EXISTS (SELECT 1 FROM mailferry.credentials c WHERE c.owner = j.id AND c.expires_at > now()
+             AND j.state = 'draft')`,
+        [id],
+      );
+      const jobs = open.map(({ job }) => job);
+      await this.invitations.make(manager, who, jobs, { until: new Date(Date.now() + days * DAY_MS), send });
+      await this.audit.record(
+        {
+          ...by(who),
+          action: 'batch.invite',
+          detail: { batch: id, domain: batch.domain, count: String(jobs.length), sent: String(send) },
+        },
+        manager,
+      );
+      return jobs.length;
+    });
+  }
+
+  async links(who: Actor, id: string): Promise<InvitationLink[]> {
+    await this.find(who.visibility, id);
+    const rows = await this.db.query<{ id: string; mailbox: string; username: string; until: Date }[]>(
+      `SELECT i.id, r.mailbox, r.source_username AS username, i.expires_at AS until FROM mailferry.batch_rows r
+       JOIN mailferry.invitations i ON i.job = r.job
+       WHERE r.batch = $1 AND i.used_at IS NULL AND i.expires_at > now() ORDER BY r.row`,
+      [id],
+    );
+    await this.audit.record({ ...by(who), action: 'batch.links', detail: { batch: id, count: String(rows.length) } });
+    return rows.map(({ id: invitation, mailbox, username, until }) => ({
+      mailbox,
+      username,
+      token: this.invitations.token(invitation),
+      expiresAt: until.toISOString(),
+    }));
+  }
+
+  async discard(who: Actor, id: string): Promise<void> {
+    await this.db.transaction(async (manager) => {
+      const batch = await this.lockDraft(manager, who.visibility, id);
+      await this.writer.clear(manager, id);
+      await this.secrets.erase(manager, id);
+      await manager.query(`DELETE FROM mailferry.batches WHERE id = $1`, [id]);
+      await this.audit.record(
+        { ...by(who), action: 'batch.discard', detail: { batch: id, domain: batch.domain } },
+        manager,
+      );
+    });
+  }
+
+  /** Settings that may be used: their form, and whether the server may be dialled. */
+  private async checked(batch: BatchSettings): Promise<CheckedBatch> {
+    const settings = checkBatch(batch);
+    // An administrator opens the old accounts; who opens the new ones where the panel does not?
+    if (this.plugin.destinationNeedsSecret && settings.auth.kind !== 'ask-user')
+      throw new JobError('ASK_USER_ONLY', wordsFor('ASK_USER_ONLY').message);
+    await this.admission.target({ ...settings.source, username: '' });
+    return settings;
+  }
+
+  private async given(
+    who: Actor,
+    batch: BatchRecord,
+    rows: BatchRows,
+  ): Promise<{ rows: readonly GivenRow[]; refused: RefusedRow[] }> {
+    if ('csv' in rows)
+      return readCsv(rows.csv, batch.auth.kind === 'per-row' ? ['mailbox', 'source_password'] : ['mailbox']);
+    if ('rows' in rows) {
+      if (rows.rows.length > MAX_ROWS) throw tooMany();
+      return { rows: rows.rows, refused: [] };
+    }
+    if (who.principal === undefined) throw jobError('FORBIDDEN');
+    const addresses =
+      rows.panel === 'all'
+        ? (await listDomain(this.panel, who.principal, batch.domain, MAX_ROWS + 1)).addresses
+        : rows.panel;
+    if (addresses.length > MAX_ROWS) throw tooMany();
+    return {
+      rows: addresses.map((mailbox, i) => ({ row: i + 1, mailbox, username: '', password: '' })),
+      refused: [],
+    };
+  }
+
+  private async sealAdmin(
+    manager: EntityManager,
+    tenant: string,
+    id: string,
+    { secret }: Pick<CheckedBatch, 'secret'>,
+  ): Promise<void> {
+    if (secret !== undefined) await this.secrets.putSource(manager, { tenant, owner: id }, secret, inMs(HARD_LIMIT_MS));
+  }
+
+  private async lockDraft(manager: EntityManager, sees: Visibility, id: string): Promise<BatchRecord> {
+    const batch = await lockBatch(manager, sees, id);
+    if (batch.state !== 'draft') throw jobError('INVALID_STATE', { state: batch.state });
+    return batch;
+  }
+
+  private async find(sees: Visibility, id: string): Promise<BatchRecord> {
+    const batch = await findBatch(this.db, sees, id);
+    if (batch === null) throw jobError('NOT_FOUND');
+    return batch;
+  }
+
+  private async mustGet(sees: Visibility, id: string): Promise<BatchView> {
+    const view = await this.reader.get(sees, id);
+    if (view === null) throw jobError('NOT_FOUND');
+    return view;
+  }
+}
+
+function tooMany(): JobError {
+  const row = MAX_ROWS + 1;
+  return new JobError('CSV_TOO_MANY_ROWS', `Row ${row}: ${wordsFor('CSV_TOO_MANY_ROWS').message}`, { row });
+}
+
+function nameOf(name = ''): string {
+  return name
+    .replace(/[\u0000-\u001f\u007f]|\p{Surrogate}/gu, ' ')
+    .trim()
+    .slice(0, MAX_NAME);
+}

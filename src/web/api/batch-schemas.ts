@@ -1,0 +1,129 @@
+import { z } from 'zod';
+import { BATCH_ACTIONS, BATCH_STATES, USERNAME_RULES } from '../../batches/batch.js';
+import { JOB_STATES } from '../../jobs/job.js';
+import { Items, Filters, Reason, Source } from './schemas.js';
+
+const text = (max: number) => z.string().max(max);
+const count = z.int().min(0);
+const when = z.iso.datetime();
+
+/** Rows with the names of the CSV's columns, or with ours. */
+const Row = z.strictObject({
+  mailbox: text(2_000),
+  sourceUsername: text(2_000).optional(),
+  sourcePassword: text(16_384).optional(),
+  source_username: text(2_000).optional(),
+  source_password: text(16_384).optional(),
+});
+const BatchSource = Source.omit({ password: true, token: true, login: true })
+  .extend({ username: text(320).optional().describe('Not used: every row has its own') })
+  .describe('The one old server of all');
+const Auth = z
+  .discriminatedUnion('kind', [
+    z.strictObject({ kind: z.literal('per-row') }),
+    z.strictObject({
+      kind: z.literal('admin'),
+      method: z.enum(['authzid', 'composite', 'impersonation']),
+      username: text(320).min(1),
+      password: text(8_192).min(1),
+      template: text(200).optional().describe("Of a composite name: '{user}*{admin}'"),
+    }),
+    z.strictObject({ kind: z.literal('ask-user') }),
+  ])
+  .describe("How the old accounts are opened: each row's password, an administrator's, or the user is asked by a link");
+const Hours = z.strictObject({
+  from: text(5).describe('22:00'),
+  to: text(5),
+  timeZone: text(64).describe('IANA, e.g. Europe/Berlin'),
+});
+const Usernames = z.strictObject({
+  rule: z.enum(USERNAME_RULES),
+  domain: text(253).optional(),
+  template: text(200).optional().describe('With {local}, {domain} or {address}'),
+});
+const BatchOptions = z.strictObject({
+  items: Items.optional(),
+  filters: Filters.optional(),
+  usernames: Usernames.optional().describe('Where a row names no user name'),
+  atOnce: z.int().optional().describe('Migrations of the batch at once'),
+  hours: Hours.nullable().optional().describe('Copy only between these times of the day'),
+  syncEveryHours: z.int().nullable().optional().describe('Hours between delta passes'),
+  repair: z.boolean().optional(),
+  deepVerify: z.boolean().optional(),
+});
+export const NewBatchBody = z
+  .strictObject({
+    domain: text(253).min(1),
+    name: text(120).optional(),
+    source: BatchSource,
+    auth: Auth,
+    rows: z.array(Row).optional(),
+    csv: z.string().optional().describe('Header: mailbox, source_username, source_password; comma, semicolon or tab'),
+    options: BatchOptions.optional(),
+    start: z.boolean().optional(),
+  })
+  .refine((body) => (body.rows === undefined) !== (body.csv === undefined), 'must have either rows or csv');
+export const BatchActionName = z.enum(BATCH_ACTIONS);
+export const BatchActionBody = z.strictObject({
+  ids: z.array(z.uuid()).min(1).max(1_000).optional().describe('Migrations; absent: all of the batch'),
+  at: z.iso.datetime({ offset: true }).optional().describe('start: not before'),
+  last: z.boolean().optional().describe('sync: the last pass; the batch is finished after it'),
+});
+
+const RefusedRow = z.object({ row: count, code: z.string(), message: z.string() });
+export const Batch = z
+  .object({
+    id: z.uuid(),
+    name: z.string(),
+    domain: z.string(),
+    state: z.enum(BATCH_STATES),
+    reason: Reason.optional(),
+    source: Source.omit({ password: true, token: true, username: true }),
+    auth: z.object({
+      kind: z.enum(['per-row', 'admin', 'ask-user']),
+      method: z.string().optional(),
+      username: z.string().optional(),
+      template: z.string().optional(),
+    }),
+    options: BatchOptions,
+    counts: z.object({
+      rows: count,
+      accepted: count,
+      refused: count,
+      states: z.record(z.enum(JOB_STATES), count),
+      incomplete: count,
+      wanted: count,
+      stuck: count,
+      ready: count,
+      invited: count,
+      tested: count,
+      testsPassed: count,
+      testsWaiting: count,
+      tooBig: count,
+    }),
+    progress: z.object({
+      found: count,
+      copied: count,
+      alreadyThere: count,
+      skipped: count,
+      failed: count,
+      bytes: count,
+      totalBytes: count,
+      rate: z.number(),
+    }),
+    pass: count,
+    finishing: z.boolean(),
+    inHours: z.boolean(),
+    testing: z.boolean(),
+    startAt: when.nullable(),
+    nextSyncAt: when.nullable(),
+    actions: z.array(BatchActionName),
+    createdAt: when,
+    startedAt: when.nullable(),
+    finishedAt: when.nullable(),
+    refused: z.array(RefusedRow).describe('Rows that were not taken: at most the first 1,000'),
+  })
+  .meta({ id: 'Batch' });
+export const NewBatchResult = z
+  .object({ id: z.uuid(), accepted: count, refused: z.array(RefusedRow) })
+  .meta({ id: 'NewBatch' });

@@ -1,0 +1,71 @@
+import type { BatchRunner } from '../../src/batches/batch-runner.js';
+import { BATCH_WEB_PROVIDERS, BATCH_WORKER_PROVIDERS } from '../../src/batches/batches.providers.js';
+import { BatchesService } from '../../src/batches/batches.service.js';
+import type { BatchView } from '../../src/batches/batch.js';
+import type { NewBatch } from '../../src/batches/contract.js';
+import type { RunEntity } from '../../src/jobs/entities.js';
+import { JobChanges } from '../../src/jobs/job-changes.js';
+import type { JobEvent } from '../../src/jobs/job-state.js';
+import type { Circumstances } from '../../src/jobs/transition.js';
+import { SecretOpener } from '../../src/worker/secret-opener.js';
+import { CANARY, dora, jobsRoom, type Room, type RoomOptions } from '../jobs/support.js';
+
+export type { BatchRunner, RunEntity };
+export const OLD_SERVER = { type: 'imap', host: 'imap.old.test', port: 993, security: 'tls' } as const;
+export const ADMIN = {
+  kind: 'admin',
+  method: 'composite',
+  username: 'cyrus',
+  password: CANARY,
+} as const;
+
+export interface BatchRoom extends Room {
+  readonly batches: BatchesService;
+  /** A batch with these mailboxes (local parts), by an administrator's password unless said otherwise. */
+  batch(names: readonly string[], more?: Partial<NewBatch>): Promise<BatchView>;
+  /** The states of its migrations, by row; '-': refused. */
+  states(id: string): Promise<string[]>;
+  jobs(id: string): Promise<string[]>;
+  /** Something that happens to a job in the worker. */
+  happen(job: string, event: JobEvent, circumstances?: Circumstances): Promise<void>;
+}
+
+export async function batchRoom(options: RoomOptions = {}): Promise<BatchRoom> {
+  const room = await jobsRoom(options, [...new Set([...BATCH_WEB_PROVIDERS, ...BATCH_WORKER_PROVIDERS, SecretOpener])]);
+  const batches = room.get(BatchesService);
+  const jobs = async (id: string): Promise<string[]> =>
+    (
+      await room.db.query<{ job: string }[]>(
+        `SELECT job FROM mailferry.batch_rows WHERE batch = $1 AND job IS NOT NULL ORDER BY row`,
+        [id],
+      )
+    ).map(({ job }) => job);
+  return {
+    ...room,
+    batches,
+    jobs,
+    clear: async () => {
+      await room.clear();
+      await room.db.query(`TRUNCATE mailferry.batches CASCADE`);
+    },
+    async batch(names, more = {}) {
+      const auth = more.auth ?? ADMIN;
+      const made = await batches.create(dora, { domain: 'new.test', source: OLD_SERVER, auth, ...more });
+      const rows = names.map((name, i) => ({
+        row: i + 1,
+        mailbox: `${name}@new.test`,
+        username: '',
+        password: auth.kind === 'per-row' ? CANARY : '',
+      }));
+      return (await batches.fill(dora, made.id, { rows })).batch;
+    },
+    async states(id) {
+      const rows = await batches.rows(dora.visibility, id, { show: 'all', page: 1, perPage: 200 });
+      return rows!.rows.map(({ state }) => state ?? '-');
+    },
+    async happen(job, event, circumstances) {
+      const changes = room.get(JobChanges);
+      await changes.transact((change) => changes.apply(change, job, event, null, circumstances));
+    },
+  };
+}
