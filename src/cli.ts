@@ -4,15 +4,14 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Role } from './panel/host-panel.js';
+import type { CopyArguments } from './standalone/commands/copy/arguments.js';
 import { runDoctor } from './standalone/commands/doctor.js';
 import { hashPasswordCommand } from './standalone/commands/hash-password.js';
 import { migrateDatabaseCommand } from './standalone/commands/migrate-database.js';
+import { EXIT, UsageError } from './standalone/commands/usage.js';
 import { PACKAGE_DIR } from './standalone/infra/places.js';
 import { MAX_TTL_S, signToken, type Audience } from './standalone/keys.js';
 import { loadSettings, SettingsError } from './standalone/settings.js';
-
-/** DESIGN section 9. */
-export const EXIT = { complete: 0, failed: 1, usage: 2, incomplete: 3, needsAction: 4, interrupted: 130 } as const;
 
 interface TokenOptions {
   sub: string;
@@ -34,6 +33,8 @@ const seconds = (value: string): number => {
   if (!/^[1-9]\d*$/.test(value)) throw new InvalidArgumentError('must be a whole number of seconds.');
   return Number(value);
 };
+
+const leave = (): never => process.exit(EXIT.interrupted);
 
 const program = new Command('mailferry')
   .description('Mailbox migration: the commands of an operator.')
@@ -78,7 +79,48 @@ program
   .description('reads a password from standard input and prints its hash for the accounts of the settings file')
   .action(async () => hashPasswordCommand((line) => console.log(line)));
 
-process.once('SIGINT', () => process.exit(EXIT.interrupted));
+program
+  .command('copy')
+  .description('moves one mailbox into another; run again, it goes on where it was')
+  .requiredOption('--from <url>', 'the old mailbox: imaps://USER@HOST[:PORT], or imap:// for STARTTLS')
+  .requiredOption('--to <url>', 'the new mailbox, likewise')
+  .option('--items <kinds>', 'what to copy', 'mail')
+  .option(
+    '--exclude-folder <path>',
+    'a folder to leave out with all below it, like Archive/2019 (may be given again)',
+    collect,
+    [],
+  )
+  .option('--since <day>', 'only messages from this day on')
+  .option('--max-size <size>', 'only messages up to this size, like 25M')
+  .option('--replace', 'what is in the new mailbox and not in the old one is moved into a dated folder')
+  .option('--confirm <user>', 'with --replace: the user name of the new mailbox')
+  .option('--no-repair', 'leave out malformed messages that the new server refuses, instead of mending them')
+  .option('--deep-verify', 'read every message back at the end and compare it')
+  .option('--dry-run', 'only show what would go where')
+  .option('--from-ca <file>', 'certificate authority of the old server (PEM)')
+  .option('--to-ca <file>', 'certificate authority of the new server (PEM)')
+  .option('--from-fingerprint <sha256>', 'accept exactly this certificate of the old server')
+  .option('--to-fingerprint <sha256>', 'accept exactly this certificate of the new server')
+  .option('--from-admin <name>', 'sign in at the old server as this administrator (SASL PLAIN, acting for the user)')
+  .option('--to-admin <name>', 'sign in at the new server as this administrator')
+  .option('--report <file>', 'write what did not arrive, item by item, as CSV')
+  .option('--data-dir <folder>', 'where the ledger is kept (default: MAILFERRY_DATA_DIR)')
+  .option('--json', 'one event a line')
+  .addHelpText(
+    'after',
+    `
+Passwords come from MAILFERRY_FROM_PASSWORD and MAILFERRY_TO_PASSWORD, else they are asked for.
+Ctrl-C stops at a checkpoint, a second one at once; the same command then goes on.
+Exit codes: 0 complete, 1 failed, 2 wrong usage, 3 something did not arrive, 4 something must be done first, 130 interrupted.`,
+  )
+  .action(async (options: CopyArguments) => {
+    process.off('SIGINT', leave);
+    const { copyCommand } = await import('./standalone/commands/copy/copy.js');
+    process.exitCode = await copyCommand(options);
+  });
+
+process.once('SIGINT', leave);
 try {
   await program.parseAsync();
 } catch (error) {
@@ -88,6 +130,6 @@ try {
   } else {
     const message = (error as Error).message.split('\n')[0];
     console.error(`mailferry: ${message}`);
-    process.exitCode = error instanceof SettingsError ? EXIT.usage : EXIT.failed;
+    process.exitCode = error instanceof SettingsError || error instanceof UsageError ? EXIT.usage : EXIT.failed;
   }
 }

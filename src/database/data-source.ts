@@ -4,6 +4,7 @@ import { Init1764000000000 } from '../../migrations/1764000000000-init.js';
 import { Standalone1764000000100 } from '../../migrations/1764000000100-standalone.js';
 import { SourceFolderObjectId1764000002000 } from '../../migrations/1764000002000-source-folder-object-id.js';
 import { Batches1764000003000 } from '../../migrations/1764000003000-batches.js';
+import { ShellJobs1764000003500 } from '../../migrations/1764000003500-shell-jobs.js';
 import { JobLists1764000004000 } from '../../migrations/1764000004000-job-lists.js';
 
 /** Postgres schema of every table of ours. */
@@ -17,6 +18,7 @@ export const MIGRATIONS = [
   Standalone1764000000100,
   SourceFolderObjectId1764000002000,
   Batches1764000003000,
+  ShellJobs1764000003500,
   JobLists1764000004000,
 ];
 

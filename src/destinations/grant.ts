@@ -12,6 +12,8 @@ export type ResolvedGrant = {
     readonly security: Security;
     /** PEM of the certificate authority, for a private one. */
     readonly ca?: string;
+    /** SHA-256 of the one certificate that is accepted although it cannot be checked. */
+    readonly caFingerprint?: string;
   };
   readonly dav?: { readonly url: string; readonly ca?: string };
 } & (

@@ -4,6 +4,7 @@ import type {
   JobFilters,
   JobOptions,
   JobOutcome,
+  JobRunner,
   JobState,
   Reason,
   RunKind,
@@ -28,6 +29,8 @@ export class JobEntity {
   @Column('text') owner: string;
   @Column('uuid', { nullable: true }) link: string | null;
   @Column('uuid', { nullable: true }) batch: string | null;
+  /** Who carries it out. */
+  @Column('text') runner: JobRunner;
   @Column('text') state: JobState;
   @Column('text', { nullable: true }) outcome: JobOutcome | null;
   @Column('jsonb', { nullable: true }) reason: Reason | null;

@@ -13,6 +13,8 @@ export const JOB_STATES = [
   'cancelled',
 ] as const;
 export type JobState = (typeof JOB_STATES)[number];
+/** `shell`: the command `mailferry copy`, which alone knows the passwords; no worker touches the job. */
+export type JobRunner = 'workers' | 'shell';
 export type JobOutcome = 'complete' | 'incomplete';
 /** What a person can do to a job. */
 export type JobAction = 'start' | 'pause' | 'resume' | 'cancel' | 'retry' | 'sync';

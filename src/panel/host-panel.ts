@@ -50,6 +50,8 @@ export interface Endpoint {
   readonly security: 'tls' | 'starttls' | 'none';
   /** PEM of the certificate authority, for a hoster's private one. */
   readonly ca?: string;
+  /** Lower-case hex SHA-256 of the one certificate that is accepted although it cannot be checked. */
+  readonly caFingerprint?: string;
 }
 export interface DavEndpoint {
   readonly url: string;

@@ -8,9 +8,12 @@ export interface DataDirLock {
 
 const FILE = 'start.pid';
 
-/** One supervisor on a data folder. Null: another one has it. A lock that a killed one left is taken over. */
-export function lockDataDir(dataDir: string): DataDirLock | null {
-  const file = join(dataDir, FILE);
+/**
+ * One holder on a data folder: by default, its supervisor. Null: another one has it. A lock that a killed one left is
+ * taken over.
+ */
+export function lockDataDir(dataDir: string, name = FILE): DataDirLock | null {
+  const file = join(dataDir, name);
   const mine = `${file}.${process.pid}`;
   writeFileSync(mine, `${process.pid}\n`);
   try {

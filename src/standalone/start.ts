@@ -7,7 +7,6 @@ import { createDataSource } from '../database/data-source.js';
 import { migrateDatabase } from '../database/migrate.js';
 import type { RedisAddress } from '../panel/options.js';
 import { Child } from './children.js';
-import { startPostgres } from './infra/postgres.js';
 import { freePort, sleep, waitUntil, type RunningServer } from './infra/process.js';
 import { startRedis } from './infra/redis.js';
 import { masterKeys, tokenKey } from './keys.js';
@@ -15,6 +14,7 @@ import { lockDataDir } from './lock.js';
 import { readRuntime, removeRuntime, writeRuntime } from './runtime.js';
 import { startSandbox, type Sandbox } from './sandbox/sandbox.js';
 import { loadSettings, SettingsError, type Settings } from './settings.js';
+import { usePostgres } from './shared-postgres.js';
 
 /** How long an external database may take to answer at the start, and the pages to come up (ms). */
 const DATABASE_MS = 30_000;
@@ -71,7 +71,7 @@ class Supervisor {
       return server;
     };
     const started = await Promise.allSettled([
-      settings.databaseUrl ? { url: settings.databaseUrl } : kept(startPostgres({ dir })),
+      settings.databaseUrl ? { url: settings.databaseUrl } : kept(usePostgres(dir)),
       settings.redis ? settings.redis : kept(startRedis({ dir, say })),
       settings.sandbox ? startSandbox(dir, say) : null,
     ]);

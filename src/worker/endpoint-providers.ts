@@ -12,6 +12,7 @@ import type { ConnectPolicy } from '../protocols/connect.js';
 import { discover } from '../protocols/discovery/discover.js';
 import { classifyAuthError } from '../providers/auth-error.js';
 import { matchProvider, providerFor, providerOfHost, serverFor } from '../providers/registry.js';
+import type { ImapSourceOptions } from '../sources/imap/imap-source.js';
 import { createSource, isSourceKind } from '../sources/source-registry.js';
 import type { Source } from '../sources/source.js';
 import { Budget } from '../transfer/budget.js';
@@ -63,7 +64,7 @@ export const ENDPOINT_PROVIDERS: Provider[] = [
 function realEndpoints(options: ResolvedOptions): Endpoints {
   const policy: ConnectPolicy = { ...options.egress, deadlineMs: CONNECT_MS };
   return {
-    source: (settings, secret) => realSource(settings, secret, policy, options),
+    source: (settings, secret) => openSource(settings, secret, policy, options),
     destination: (grant) => openHostedMailbox(grant, DESTINATION_CONNECTIONS),
     discover: async (address, signal) => {
       const isKnownMx = (mx: readonly string[]): boolean => matchProvider({ domain: '', mx }) !== null;
@@ -83,11 +84,13 @@ function realEndpoints(options: ResolvedOptions): Endpoints {
   };
 }
 
-function realSource(
+/** @param more what is known beside the settings of a job: an authority, another way to sign in. */
+export function openSource(
   settings: SourceSettings,
   secret: SourceSecret,
   policy: ConnectPolicy,
-  { worker }: ResolvedOptions,
+  { worker }: { readonly worker: Pick<ResolvedOptions['worker'], 'connections'> },
+  more: Partial<ImapSourceOptions> = {},
 ): Source {
   const { type, host, port, security, username, caFingerprint, provider } = settings;
   if (!isSourceKind(type))
@@ -114,5 +117,6 @@ function realSource(
       });
       return { code, message: reasonFor(code).message, retry: 'user' };
     },
+    ...more,
   });
 }

@@ -5,7 +5,7 @@ import type { Destination } from '../destinations/destination.js';
 import { Attempts } from '../jobs/attempts.js';
 import { JobError } from '../jobs/contract.js';
 import { JobEntity, RunEntity } from '../jobs/entities.js';
-import type { RunKind, SourceSettings } from '../jobs/job.js';
+import type { JobRunner, RunKind, SourceSettings } from '../jobs/job.js';
 import { JobChanges } from '../jobs/job-changes.js';
 import { hasSource } from '../jobs/job-view.js';
 import { reasonFor } from '../jobs/messages.js';
@@ -68,11 +68,12 @@ export class RunJob {
   /**
    * @param worker this process' id.
    * @param shutdown aborted when the process ends: the run stops at a checkpoint and is handed back.
+   * @param runner whose jobs are taken: others are not there.
    * @returns false when there was nothing to do: another worker has it, or it is not to be run now.
    */
-  async execute(id: string, worker: string, shutdown: AbortSignal): Promise<boolean> {
+  async execute(id: string, worker: string, shutdown: AbortSignal, runner: JobRunner = 'workers'): Promise<boolean> {
     if (shutdown.aborted) return false;
-    const claimed = await this.claim(id, worker);
+    const claimed = await this.claim(id, worker, runner);
     if (claimed === null) return false;
     const { job, run } = claimed;
     const scrubber = new Scrubber();
@@ -103,12 +104,16 @@ export class RunJob {
   }
 
   /** Both or neither: the job is running, and there is a run that beats. */
-  private async claim(id: string, worker: string): Promise<{ job: Bench['job']; run: RunEntity } | null> {
+  private async claim(
+    id: string,
+    worker: string,
+    runner: JobRunner,
+  ): Promise<{ job: Bench['job']; run: RunEntity } | null> {
     try {
       return await this.changes.transact(async (change) => {
         const { manager } = change;
         const waiting = await lockJob(manager, id);
-        if (waiting === null || waiting.state !== 'queued') return null;
+        if (waiting === null || waiting.state !== 'queued' || waiting.runner !== runner) return null;
         // Another migration writes into this mailbox: its lease would keep this worker waiting.
         const busy: unknown[] = await manager.query(
           `SELECT 1 FROM mailferry.jobs j JOIN mailferry.runs r ON r.job = j.id AND r.state = 'running'

@@ -17,6 +17,9 @@ const forbidden = [
   { name: 'no-test-code-in-src', severity: 'error', from: { path: '^src/' }, to: { path: '^(test|examples)/' } },
   ...Object.entries(ROOMS).flatMap(([room, { may = [], types = [] }]) => {
     const own = `^src/${room}/`;
+    // A room within a room has rules of its own.
+    const inner = Object.keys(ROOMS).filter((other) => other.startsWith(`${room}/`));
+    const from = { path: own, ...(inner.length ? { pathNot: inner.map((other) => `^src/${other}/`) } : {}) };
     const migrations = room === 'database' ? '|^migrations/' : '';
     const allowed =
       [own, ...(may.length ? [oneOf(may)] : []), ...(types.length ? [oneOf(types)] : [])].join('|') + migrations;
@@ -24,13 +27,13 @@ const forbidden = [
       {
         name: `${room}-imports`,
         severity: 'error',
-        from: { path: own },
+        from,
         to: { path: '^(src|migrations)/', pathNot: allowed },
       },
       ...types.map((other) => ({
         name: `${room}-only-types-of-${other}`,
         severity: 'error',
-        from: { path: own },
+        from,
         to: { path: place(other), dependencyTypesNot: ['type-only'] },
       })),
     ];

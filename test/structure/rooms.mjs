@@ -55,6 +55,26 @@ export const ROOMS = {
   },
   // The standalone host stands outside: it sees what any panel sees (the plugin's front door) and the shared words.
   standalone: { may: ['mailbox', 'panel', 'jobs', 'database'] },
+  // The commands of a shell compose, as the processes do: whatever moves mail, and no page.
+  'standalone/commands': {
+    may: [
+      'standalone',
+      'mailbox',
+      'panel',
+      'jobs',
+      'database',
+      'credentials',
+      'queue',
+      'protocols',
+      'sources',
+      'ledger',
+      'progress',
+      'reports',
+      'worker',
+      'plugin-core.module.ts',
+      'plugin-options.ts',
+    ],
+  },
 };
 
 /** Files directly in src/: what they may import. `*` is every room but those in `not`. */
