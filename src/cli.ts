@@ -6,11 +6,14 @@ import { join } from 'node:path';
 import type { Role } from './panel/host-panel.js';
 import type { CopyArguments } from './standalone/commands/copy/arguments.js';
 import { runDoctor } from './standalone/commands/doctor.js';
+import type { ListOptions } from './standalone/commands/jobs/filter.js';
+import type { ActOptions } from './standalone/commands/jobs/jobs.js';
 import { hashPasswordCommand } from './standalone/commands/hash-password.js';
 import { migrateDatabaseCommand } from './standalone/commands/migrate-database.js';
 import { EXIT, UsageError } from './standalone/commands/usage.js';
 import { PACKAGE_DIR } from './standalone/infra/places.js';
 import { MAX_TTL_S, signToken, type Audience } from './standalone/keys.js';
+import { DEFAULT_TENANT } from './standalone/people.js';
 import { loadSettings, SettingsError } from './standalone/settings.js';
 
 interface TokenOptions {
@@ -118,6 +121,56 @@ Exit codes: 0 complete, 1 failed, 2 wrong usage, 3 something did not arrive, 4 s
     process.off('SIGINT', leave);
     const { copyCommand } = await import('./standalone/commands/copy/copy.js');
     process.exitCode = await copyCommand(options);
+  });
+
+const say = (line: string): void => console.log(line);
+const jobs = program.command('jobs').description('migrations: list, show, and what support can do to them');
+const filtered = (command: Command): Command =>
+  command
+    .option('--state <states>', 'in one of these states, separated by commas')
+    .option('--domain <domain>', 'of this domain')
+    .option('--mailbox <address>', 'into this mailbox')
+    .option('--batch <id>', 'of this batch')
+    .option('--host <name>', 'from this old server')
+    .option('--q <text>', 'with this text in mailbox, old server or old user name')
+    .option('--error <code>', 'stopped by this code, or with items that failed with it')
+    .option('--age <age>', 'made in the last day, week or month, or older')
+    .option('--tenant <name>', "of this tenant ('shell': what mailferry copy moved)", DEFAULT_TENANT)
+    .option('--json', 'one JSON object a line');
+
+filtered(jobs.command('list').description('the newest first'))
+  .option('--sort <order>', 'created, changed, mailbox or failed; a minus before it turns it round')
+  .option('--page <number>', 'which page')
+  .option('--per-page <number>', 'how many on a page, up to 200')
+  .action(async (options: ListOptions) => {
+    const { listJobs } = await import('./standalone/commands/jobs/jobs.js');
+    process.exitCode = await listJobs(options, say);
+  });
+jobs
+  .command('show <id>')
+  .description('one migration with its folders and runs')
+  .option('--log', 'with its log')
+  .option('--json', 'as the API shows it')
+  .action(async (id: string, options: { json?: boolean; log?: boolean }) => {
+    const { showJob } = await import('./standalone/commands/jobs/jobs.js');
+    process.exitCode = await showJob(id, options, say);
+  });
+for (const action of ['retry', 'cancel', 'pause', 'resume', 'sync'] as const)
+  filtered(
+    jobs.command(`${action} [ids...]`).description(`${action} migrations, by their ids or all that a filter finds`),
+  )
+    .option('--yes', 'with a filter: do it, instead of only counting')
+    .action(async (ids: string[], options: ActOptions) => {
+      const { actOnJobs } = await import('./standalone/commands/jobs/jobs.js');
+      process.exitCode = await actOnJobs(action, ids, options, say);
+    });
+
+program
+  .command('rotate-keys')
+  .description('wraps every stored password anew by the first master key')
+  .action(async () => {
+    const { rotateKeysCommand } = await import('./standalone/commands/rotate-keys.js');
+    process.exitCode = (await rotateKeysCommand(say)) ? EXIT.complete : EXIT.failed;
   });
 
 process.once('SIGINT', leave);

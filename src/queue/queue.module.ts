@@ -32,12 +32,7 @@ export class QueueModule {
         BullModule.forRootAsync(CONFIG_KEY, {
           imports: options.imports,
           inject: options.inject as never[],
-          useFactory: async (...args: unknown[]) => ({
-            redis: redisOptions(await options.useFactory(...(args as never[]))),
-            prefix: QUEUE_PREFIX,
-            settings: SETTINGS,
-            defaultJobOptions: { removeOnComplete: true, removeOnFail: true, attempts: 1 },
-          }),
+          useFactory: async (...args: unknown[]) => queueOptions(await options.useFactory(...(args as never[]))),
         }),
         BullModule.registerQueue(
           { name: RUNS_QUEUE, configKey: CONFIG_KEY },
@@ -48,6 +43,15 @@ export class QueueModule {
       exports: [Doorbell, BullModule],
     };
   }
+}
+
+export function queueOptions(place: RedisPlace): Bull.QueueOptions {
+  return {
+    redis: redisOptions(place),
+    prefix: QUEUE_PREFIX,
+    settings: SETTINGS,
+    defaultJobOptions: { removeOnComplete: true, removeOnFail: true, attempts: 1 },
+  };
 }
 
 /** Bull reads URLs itself, but knows neither TLS nor escaped passwords. */

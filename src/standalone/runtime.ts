@@ -64,18 +64,31 @@ export interface Composition {
 
 /** @throws SettingsError when a process on its own lacks a database or a queue. */
 export function compose(settings: Settings): Composition {
-  const runtime = readRuntime(settings.dataDir);
-  const databaseUrl = settings.databaseUrl ?? runtime?.databaseUrl;
-  const redis = settings.redis ?? runtime?.redis;
+  const databaseUrl = settings.databaseUrl ?? readRuntime(settings.dataDir)?.databaseUrl;
   if (!databaseUrl)
     throw new SettingsError('MAILFERRY_DATABASE_URL is missing (npm start brings a database of its own)');
+  const { redis, ...composition } = composeOffline(settings, databaseUrl);
   if (!redis) throw new SettingsError('MAILFERRY_REDIS_URL is missing (npm start brings a Redis of its own)');
+  return { ...composition, redis };
+}
+
+/** For a command that can do without a queue. */
+export function composeOffline(
+  settings: Settings,
+  databaseUrl: string,
+): Omit<Composition, 'redis'> & { readonly redis: RedisAddress | null } {
+  const runtime = readRuntime(settings.dataDir);
+  const redis = settings.redis ?? runtime?.redis ?? null;
   const sandbox = settings.sandbox ? (runtime?.sandbox ?? null) : null;
   return { settings, databaseUrl, redis, sandbox, destination: settings.destination ?? sandbox?.destination ?? null };
 }
 
 /** What both halves of the plugin are given, as a plain object: the same from main.ts and worker.ts. */
-export function pluginOptions(composition: Composition) {
+export function pluginOptions(
+  composition: Composition,
+  /** Default: those of the settings. */
+  keys: string = masterKeys(composition.settings, composition.sandbox !== null),
+) {
   const { settings, databaseUrl, redis, destination, sandbox } = composition;
   const store = new StandaloneStore(databaseUrl);
   const panel = new StandalonePanel({ settings, destination, sandbox: sandbox !== null, store });
@@ -86,7 +99,7 @@ export function pluginOptions(composition: Composition) {
     panel,
     databaseUrl,
     redis,
-    keys: masterKeys(settings, sandbox !== null),
+    keys,
     basePath: settings.basePath,
     publicUrl: settings.publicUrl,
     issuers: [ownIssuer(settings.dataDir), ...settings.issuers],

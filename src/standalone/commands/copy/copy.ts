@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { createWriteStream, mkdirSync } from 'node:fs';
+import { createWriteStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -7,17 +7,14 @@ import { ConsoleLogger, type INestApplicationContext } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { getDataSourceToken } from '@nestjs/typeorm';
 import type { DataSource } from 'typeorm';
-import { createDataSource } from '../../../database/data-source.js';
-import { migrateDatabase } from '../../../database/migrate.js';
 import { JobEntity } from '../../../jobs/entities.js';
 import { JobChanges } from '../../../jobs/job-changes.js';
 import { ReportsService } from '../../../reports/reports.service.js';
 import { wasOpened } from '../../../worker/opened-before.js';
 import { RunJob } from '../../../worker/run-job.js';
-import { readRuntime } from '../../runtime.js';
 import { loadSettings, type Settings } from '../../settings.js';
-import { usePostgres } from '../../shared-postgres.js';
 import { EXIT, type ExitCode } from '../usage.js';
+import { withDatabase } from '../with-database.js';
 import type { CopyArguments } from './arguments.js';
 import { readyJob } from './copy-job.js';
 import { CopyLock } from './copy-lock.js';
@@ -64,20 +61,6 @@ export async function copyCommand(args: CopyArguments, lease: typeof SHELL_LEASE
   } finally {
     output.close();
     interrupt.end();
-  }
-}
-
-async function withDatabase<T>(settings: Settings, work: (url: string) => Promise<T>): Promise<T> {
-  mkdirSync(settings.dataDir, { recursive: true });
-  const own = settings.databaseUrl === null ? await usePostgres(settings.dataDir) : null;
-  try {
-    const url = settings.databaseUrl ?? readRuntime(settings.dataDir)?.databaseUrl ?? own!.url;
-    const database = createDataSource({ url, poolSize: 1 });
-    await database.initialize();
-    await migrateDatabase(database).finally(() => database.destroy());
-    return await work(url);
-  } finally {
-    await own?.stop();
   }
 }
 

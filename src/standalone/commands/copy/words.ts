@@ -74,6 +74,6 @@ export function planText({ from, to, plan }: PlanEvent): string {
 }
 
 /** Subjects and folder names are strangers' text: they must not steer the terminal. */
-function printable(text: string): string {
+export function printable(text: string): string {
   return text.replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]+/g, ' ');
 }
