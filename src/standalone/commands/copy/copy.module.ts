@@ -11,11 +11,12 @@ import { HOST_PANEL, PLUGIN_OPTIONS, type ResolvedOptions } from '../../../panel
 import { resolveOptions } from '../../../plugin-options.js';
 import { Doorbell } from '../../../queue/doorbell.js';
 import { ReportsService } from '../../../reports/reports.service.js';
+import { DestinationAccess } from '../../../worker/destination-access.js';
 import { ENDPOINT_PROVIDERS } from '../../../worker/endpoint-providers.js';
 import { ENDPOINTS, type Endpoints, LEDGER } from '../../../worker/endpoints.js';
+import { RunJob } from '../../../worker/run-job.js';
+import { SameMailbox } from '../../../worker/same-mailbox.js';
 import { SecretOpener } from '../../../worker/secret-opener.js';
-import { WORKER_SERVICES } from '../../../worker/worker.providers.js';
-import { WorkerService } from '../../../worker/worker.service.js';
 import type { Settings } from '../../settings.js';
 import { ShellPanel } from './shell-panel.js';
 import type { CopyWish } from './wish.js';
@@ -64,7 +65,9 @@ export class CopyModule {
         { provide: HOST_PANEL, useValue: panel },
         { provide: Doorbell, useValue: SILENT },
         ...JOBS_PROVIDERS,
-        ...WORKER_SERVICES.filter((service) => service !== WorkerService && service !== SecretOpener),
+        DestinationAccess,
+        SameMailbox,
+        RunJob,
         ...ENDPOINT_PROVIDERS,
         ReportsService,
         { provide: SecretOpener, useValue: { openAll: () => Promise.resolve(secrets) } },
