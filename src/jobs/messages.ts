@@ -107,6 +107,10 @@ export const MESSAGES: Readonly<Record<string, Words>> = {
     message: 'The new mailbox cannot be reached at the moment.',
     action: 'Nothing is lost. Try again in some minutes, or ask your hoster.',
   },
+  DESTINATION_THROTTLED: {
+    message: 'The new mail server asks us to wait.',
+    action: 'Nothing needs to be done: it goes on by itself.',
+  },
   DESTINATION_MISSING: {
     message: 'The new mailbox does not exist, or the mail server does not open it.',
     action: 'Make sure that the mailbox exists in the control panel, then go on.',

@@ -33,6 +33,9 @@ const LONGEST_ASKED_MS = 24 * 60 * 60_000;
 /** Some ten hours in which nothing at all could be copied. */
 const MAX_FRUITLESS = 16;
 
+/** A server that knows the user and does not open the mailbox: some such tries, far apart, and somebody has to look. */
+const MAX_UNAVAILABLE = 3;
+
 /** A limit of the provider's, however it was worded: waiting for it is no failure, and it is never given up. */
 const LIMITS: readonly string[] = [
   'PROVIDER_LIMIT',
@@ -64,9 +67,12 @@ export function judgeError(error: TransferError, facts: RunFacts): Verdict {
   // Waiting does not make a mailbox: somebody must.
   if (error.code === 'DESTINATION_NOT_OPENED' && !facts.openedBefore)
     return { event: 'need-action', run: 'needs-action', reason };
-  const limited = LIMITS.includes(error.code) || error.retryAfterMs !== undefined;
+  const limited = LIMITS.includes(error.code);
+  const asksToWait = limited || error.retryAfterMs !== undefined;
   // The first run of settings nobody tested is their test: it says at once what is wrong with them.
-  if (error.side === 'source' && facts.unproven && !limited) return failed;
+  if (error.side === 'source' && facts.unproven && !asksToWait) return failed;
+  if (error.code === 'ACCOUNT_UNAVAILABLE' && facts.fruitless >= MAX_UNAVAILABLE)
+    return { event: 'need-action', run: 'needs-action', reason };
   switch (error.retry) {
     case 'user':
       if (error.side === 'destination' && isAuth(error) && facts.access !== 'user-secret') break;
@@ -82,13 +88,16 @@ export function judgeError(error: TransferError, facts: RunFacts): Verdict {
     event: 'wait',
     run: 'waiting',
     reason,
-    until: new Date(facts.now.getTime() + waitMs(error, facts.fruitless)),
+    until: new Date(facts.now.getTime() + waitMs(error, facts.fruitless, limited)),
   };
 }
 
-function waitMs({ retryAfterMs }: TransferError, fruitless: number): number {
-  if (retryAfterMs !== undefined) return Math.min(Math.max(retryAfterMs, 0), LONGEST_ASKED_MS);
-  return Math.min(FIRST_WAIT_MS * 2 ** Math.min(fruitless, 20), LONGEST_WAIT_MS);
+/** What the server asked for, or what we think of it; a trouble that stays is looked at less and less often. */
+function waitMs({ retryAfterMs }: TransferError, fruitless: number, limited: boolean): number {
+  const ours = Math.min(FIRST_WAIT_MS * 2 ** Math.min(fruitless, 20), LONGEST_WAIT_MS);
+  if (retryAfterMs === undefined) return ours;
+  const asked = Math.min(Math.max(retryAfterMs, 0), LONGEST_ASKED_MS);
+  return limited || fruitless === 0 ? asked : Math.max(asked, ours);
 }
 
 /** In our own words, by code: an error's own message may come from a server. */
@@ -98,6 +107,7 @@ function reasonOf(error: TransferError, { access, openedBefore }: RunFacts): Rea
     if (isAuth(error))
       return reasonFor(access === 'user-secret' ? 'DESTINATION_AUTH_FAILED' : 'DESTINATION_UNAVAILABLE');
     if (CONNECTION.includes(error.code)) return reasonFor('DESTINATION_UNAVAILABLE');
+    if (error.code === 'THROTTLED') return reasonFor('DESTINATION_THROTTLED');
   }
   return reasonFor(error.code);
 }

@@ -62,6 +62,7 @@ async function refusedWith(words: string): Promise<{ code: string; scope: string
 
 describe('the words of a refusal', () => {
   const item = { scope: 'item', retry: 'never' };
+  const wait = { scope: 'account', retry: 'later' };
   for (const [words, meaning] of [
     ['[LIMIT] Too many identical emails', { ...item, code: 'TOO_MANY_IDENTICAL' }],
     ['[LIMIT] Too many things', { ...item, code: 'SERVER_REFUSED' }],
@@ -70,6 +71,10 @@ describe('the words of a refusal', () => {
     ['Message contains bare newlines', { ...item, code: 'SERVER_REFUSED' }],
     ['Over quota', { code: 'QUOTA_EXCEEDED', scope: 'account', retry: 'user' }],
     ['[ALERT] You exceeded your mail quota.', { code: 'QUOTA_EXCEEDED', scope: 'account', retry: 'user' }],
+    ['Message refused: Eicar-Test-Signature virus found', { ...item, code: 'CONTENT_REFUSED' }],
+    ['Request is throttled. Suggested Backoff Time: 299961 milliseconds', { ...wait, code: 'THROTTLED' }],
+    ['[INUSE] Timeout while waiting for lock', { ...wait, code: 'MAILBOX_BUSY' }],
+    ['[SERVERBUG] Internal error', { ...wait, code: 'DESTINATION_UNAVAILABLE' }],
     ['Permission denied', { code: 'NOT_PERMITTED', scope: 'folder', retry: 'user' }],
   ] as const)
     it(`"${words}" means ${meaning.code}`, async () => expect(await refusedWith(words)).toEqual(meaning));
@@ -269,6 +274,27 @@ describe('storing', () => {
     expect(outcomes.filter(({ is }) => is === 'stored').length).toBe(stored);
     expect(outcomes.map(short)).toContain('LEASE_ENDING');
     expect(outcomes.map(short)).not.toContain('unknown');
+  });
+});
+
+describe('a server that only says that it failed', () => {
+  it.each([
+    [98, 'QUOTA_EXCEEDED'],
+    [1, 'SERVER_REFUSED'],
+  ])('is asked for room: with %d of 100 KB used it means %s', async (used, code) => {
+    const { destination } = await against(
+      {
+        APPEND: async (command) => {
+          await readAppend(command);
+          await command.session.send(`${command.tag} NO APPEND failed\r\n`);
+        },
+        GETQUOTAROOT: ({ tag, session }) =>
+          session.send(`* QUOTAROOT INBOX ""\r\n* QUOTA "" (STORAGE ${used} 100)\r\n${tag} OK done\r\n`),
+      },
+      { capabilities: `${SINGLE} QUOTA` },
+    );
+    const large = Buffer.concat([message(1), Buffer.from('x'.repeat(3_000))]);
+    expect((await store(destination, [large])).map(short)).toEqual([code]);
   });
 });
 

@@ -7,13 +7,13 @@
  */
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chownSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chownSync, mkdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { createConnection, createServer, type Server } from 'node:net';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { issue, makeAuthority } from '../../src/standalone/infra/certificate.js';
 import { isRoot, lookUpUser, shortPlace } from '../../src/standalone/infra/places.js';
-import { endProcess, freePort, waitUntil } from '../../src/standalone/infra/process.js';
+import { childrenOf, endProcess, freePort, killQuietly, waitUntil } from '../../src/standalone/infra/process.js';
 import { debianPrograms } from './debian.js';
 import type { TestAccount } from './dovecot.js';
 import { kept, privateFolder } from './private.js';
@@ -36,6 +36,8 @@ export interface CyrusServer {
   account(options?: { readonly quotaKb?: number; readonly special?: readonly string[] }): Promise<TestAccount>;
   /** Commands of the administrator; names as 'user/alice@cyrus.test', with /Folder before the @. */
   asAdmin(...commands: readonly string[]): Promise<Response[][]>;
+  /** SIGKILL to the sessions of everybody: every connection is cut, the server stays. */
+  dropSessions(): void;
   stop(): Promise<void>;
 }
 
@@ -133,6 +135,9 @@ EVENTS {\n}\n`,
         await imap.close();
       }
     },
+    dropSessions() {
+      for (const child of inSession(childrenOf(pid), imapPort)) killQuietly(child);
+    },
     async stop() {
       await endProcess(pid, 'SIGTERM', 3_000);
       checker.close();
@@ -183,6 +188,26 @@ function settings(dir: string, sockets: string, saslauthd: string, user: string)
     'maxlogins_per_user: 0',
     'maxmessagesize: 52428800',
   ];
+}
+
+/** Those that serve somebody. Cyrus takes a service out of use when too many that wait for work die. */
+function inSession(pids: readonly number[], port: number): number[] {
+  const ESTABLISHED = '01';
+  const sockets = new Set(
+    readFileSync('/proc/net/tcp', 'utf8')
+      .split('\n')
+      .map((line) => line.trim().split(/\s+/))
+      .filter(([, local = '', , state]) => state === ESTABLISHED && parseInt(local.split(':')[1] ?? '', 16) === port)
+      .map((columns) => `socket:[${columns[9]}]`),
+  );
+  const holds = (pid: number, fd: string): boolean => {
+    try {
+      return sockets.has(readlinkSync(`/proc/${pid}/fd/${fd}`));
+    } catch {
+      return false;
+    }
+  };
+  return pids.filter((pid) => ['0', '1', '2', '3', '4'].some((fd) => holds(pid, fd)));
 }
 
 /** saslauthd's protocol: login, password, service and realm, each after its length in two bytes; OK or NO the same way. */

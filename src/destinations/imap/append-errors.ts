@@ -1,6 +1,9 @@
 import { TransferError } from '../../mailbox/transfer-error.js';
+import { quota } from '../../protocols/imap/commands/quota.js';
+import type { ImapConnection } from '../../protocols/imap/connection.js';
 import { type ImapFailure, isMissing } from '../../protocols/imap/failure.js';
 import { throttled } from '../../protocols/imap/transfer-errors.js';
+import type { PlacedItem, StoreOutcome } from '../destination.js';
 
 const FULL = /quota|mailbox is full|out of disk space|not enough (disk )?space|no space left/i;
 const TOO_LARGE = /too (big|large)|maximum (message )?size|size of appendable message|exceeds .*(size|limit)/i;
@@ -23,7 +26,7 @@ export function appendRefusal(failure: ImapFailure, isInbox: boolean): TransferE
     new TransferError(message, { side: 'destination', scope, retry, code, serverText: text, cause: failure });
 
   if (responseCode === 'OVERQUOTA' || FULL.test(text)) {
-    return make('QUOTA_EXCEEDED', 'The new mailbox is full.', 'account', 'user');
+    return mailboxFull(text, failure);
   }
   // Cyrus and Fastmail keep only so many equal messages in a folder and in all: the others are there already (pitfall 29).
   if (IDENTICAL.test(text)) {
@@ -44,6 +47,31 @@ export function appendRefusal(failure: ImapFailure, isInbox: boolean): TransferE
   if (KEYWORDS.test(text)) return make('KEYWORDS_REFUSED', 'The new mail server does not take the keywords.');
   if (UNWELCOME.test(text)) return make('CONTENT_REFUSED', 'The new mail server does not want this message.');
   return make('SERVER_REFUSED', 'The new mail server refused the message.');
+}
+
+/** Some servers only say that it failed (Zimbra, Exchange; pitfalls 30 and 74): whether there is room they tell when asked. */
+export async function fullAfterAll(
+  connection: ImapConnection,
+  folder: string,
+  items: readonly PlacedItem[],
+  outcome: StoreOutcome,
+): Promise<StoreOutcome> {
+  if (outcome.is !== 'refused' || outcome.error.code !== 'SERVER_REFUSED' || !connection.has('QUOTA')) return outcome;
+  const size = items.find(({ ref }) => ref.key === outcome.key)?.body.size ?? 0;
+  const room = await quota(connection, folder).catch(() => null);
+  if (room === null || room.usedBytes + size <= room.limitBytes) return outcome;
+  return { ...outcome, error: mailboxFull(outcome.error.serverText, outcome.error) };
+}
+
+function mailboxFull(serverText: string | undefined, cause: unknown): TransferError {
+  return new TransferError('The new mailbox is full.', {
+    side: 'destination',
+    scope: 'account',
+    retry: 'user',
+    code: 'QUOTA_EXCEEDED',
+    serverText,
+    cause,
+  });
 }
 
 export function missingMailbox(serverText = '', cause?: unknown): TransferError {

@@ -30,7 +30,7 @@ import {
   type Whereabouts,
 } from '../destination.js';
 import type { ResolvedGrant } from '../grant.js';
-import { missingMailbox } from './append-errors.js';
+import { fullAfterAll, missingMailbox } from './append-errors.js';
 import { type Directory, readDirectory, withFolders } from './directory.js';
 import { ensureFolders } from './ensure.js';
 import { fingerprintUids } from './fingerprint.js';
@@ -204,7 +204,8 @@ export class ImapDestination implements Destination {
     try {
       await this.makeWritable(connection, folder.name);
       const context = { folder, permanentFlags, maxBytes, mayCommit, signal, suspects };
-      for await (const outcome of storeItems(connection, items, context)) {
+      for await (const told of storeItems(connection, items, context)) {
+        const outcome = await fullAfterAll(connection, folder.name, items, told);
         if (outcome.is === 'stored') {
           suspects.delete(outcome.key);
           if (outcome.id !== null) this.remember(folder.name, outcome.id.epoch, Number(outcome.id.id) + 1);

@@ -187,7 +187,8 @@ class Storing {
       if (isRefusal(failure)) return { is: 'refused', error: appendRefusal(failure, folder.name === 'INBOX') };
       // The connection is gone: nothing more is begun here.
       const told = toTransferError(failure, { side: 'destination' });
-      this.halt ??= told.scope === 'connection' ? told : error('connection', 'now', 'DESTINATION_UNAVAILABLE', failure);
+      const says = told.scope === 'connection' || isWait(told);
+      this.halt ??= says ? told : error('connection', 'now', 'DESTINATION_UNAVAILABLE', failure);
       if (!watch.begun) return { is: 'refused', error: this.halt };
       for (const { item } of batch) suspects.add(item.ref.key);
       return isFinal(failure, batch) ? { is: 'refused', error: told } : { is: 'unknown' };

@@ -65,6 +65,8 @@ export class ImapConnection {
   private readonly pending = new Map<string, Pending>();
   private counter = 0;
   private strays = 0;
+  /** Bytes of answers since a command was last completed. */
+  private talked = 0;
   private writing: Promise<unknown> = Promise.resolve();
   private writer: 'idle' | 'ours' | 'server' = 'idle';
   private progressAt = performance.now();
@@ -118,6 +120,7 @@ export class ImapConnection {
 
   /** Sends a command that `write` writes. Resolves with the tagged OK. @throws ImapFailure */
   async run(label: string, write: WriteCommand, hooks: CommandHooks = {}): Promise<Completion> {
+    if (this.traits.pace.exhausted && !this.leaving) throw slowedDown();
     if (this.ended !== null) throw this.ended;
     const tag = `F${++this.counter}`;
     const done = new Promise<Completion>((resolve, reject) => {
@@ -179,14 +182,19 @@ export class ImapConnection {
     for (;;) {
       const line = this.wire.tryLine() ?? (await this.wire.line());
       kept += line.length;
-      if (kept > WIRE_LIMITS.responseBytes || pieces.length > WIRE_LIMITS.pieces) {
+      this.talked += line.length;
+      const endless = this.talked > WIRE_LIMITS.talkBytes || pieces.length > WIRE_LIMITS.pieces;
+      if (kept > WIRE_LIMITS.responseBytes || endless) {
         throw new ImapFailure('too-large', 'the server sent too long an answer');
       }
       const literal = pieces.length === 0 && isStatusLine(line) ? null : announcesLiteral(line);
       pieces.push(literal === null ? line : literal.text);
       if (literal === null) return parseResponse(pieces);
       const piece = await this.literal(pieces, literal.size);
-      if (!(piece instanceof Streamed)) kept += piece.length;
+      if (!(piece instanceof Streamed)) {
+        kept += piece.length;
+        this.talked += piece.length;
+      }
       pieces.push(piece);
     }
   }
@@ -238,6 +246,7 @@ export class ImapConnection {
     if (command === undefined) throw new ImapFailure('protocol', 'the server answered a command we did not send');
     this.pending.delete(response.tag);
     this.strays = 0;
+    this.talked = 0;
     if (response.code?.name === 'CAPABILITY') this.learn(response.code.rest.split(' '));
     if (response.status === 'OK') {
       if (command.goAhead !== null) {
@@ -345,4 +354,9 @@ export class ImapConnection {
     clearTimeout(timer);
     this.destroy();
   }
+}
+
+/** For whoever sends the next command, not for the one that was answered: that one is done. */
+function slowedDown(): ImapFailure {
+  return new ImapFailure('bye', 'the server slows us down too much', { responseCode: 'THROTTLED' });
 }

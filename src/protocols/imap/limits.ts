@@ -12,6 +12,10 @@ export const WIRE_LIMITS = {
   depth: 16,
   /** Atoms, strings and lists in one answer. */
   tokens: 100_000,
+  /** All lines and kept literals that come before a command is answered: the metadata of a million messages. */
+  talkBytes: 128 * 1024 * 1024,
+  /** Messages in one mailbox. */
+  messages: 20_000_000,
   /** Answers nobody asked for while one command runs. */
   strayResponses: 200_000,
 } as const;

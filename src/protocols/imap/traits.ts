@@ -1,14 +1,19 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** First pause before a command to a server that says it slows us down, and the longest (ms; pitfall 21). */
+/**
+ * First pause before a command to a server that says it slows us down, and the longest (ms; pitfall 21). Whoever is still
+ * slowed down after that had better come back later than hold connections and a worker's place.
+ */
 const FIRST_PAUSE_MS = 50;
-const LONGEST_PAUSE_MS = 16_000;
+const LONGEST_PAUSE_MS = 4_000;
 /** What is left of the pause after each command that was not slowed down. */
 const EASING = 0.9;
 
 /** Slows all connections of an account down when the server says [THROTTLED] at the end of an OK, and up again slowly. */
 export class Pace {
   private ms = 0;
+  /** True: slowed down even after the longest pause. */
+  exhausted = false;
 
   /** Milliseconds to wait before the next command. */
   get pause(): number {
@@ -18,6 +23,7 @@ export class Pace {
   /** @param text of a tagged OK. */
   noticed(text: string, code: string | null): void {
     if (code === 'THROTTLED' || /\[THROTTLED\]\s*$/i.test(text)) {
+      this.exhausted ||= this.ms === LONGEST_PAUSE_MS;
       this.ms = Math.min(LONGEST_PAUSE_MS, Math.max(FIRST_PAUSE_MS, this.ms * 2));
     } else if (this.ms > 0) {
       this.ms = this.ms * EASING < FIRST_PAUSE_MS / 2 ? 0 : this.ms * EASING;

@@ -160,7 +160,10 @@ class Reading {
 
   private done(uid: number, taken: Taken, told: ReadonlyMap<string, Value>): void {
     const ref = this.left.get(uid);
-    if (ref === undefined) return;
+    if (ref === undefined) {
+      if ('body' in taken) void taken.body.release();
+      return;
+    }
     if ('error' in taken) return this.settle(uid, { ref, is: 'unreadable', error: taken.error });
     const { body } = taken;
     if (body.size === 0) {

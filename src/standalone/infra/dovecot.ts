@@ -1,15 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
-import {
-  chmodSync,
-  closeSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { userInfo } from 'node:os';
@@ -20,10 +10,11 @@ import { findDovecot, linkModules, type DovecotPrograms } from './dovecot-progra
 import { dataPlace, isRoot, lookUpUser, shortPlace, SYSTEM_USER, type Owner } from './places.js';
 import {
   alive,
+  childrenOf,
   commandLine,
   endProcess,
   freePort,
-  parentOf,
+  killQuietly,
   readPid,
   waitUntil,
   type RunningServer,
@@ -138,12 +129,12 @@ export async function startDovecot(options: DovecotOptions): Promise<DovecotServ
     log: (lines = 40) =>
       existsSync(join(dir, 'dovecot.log')) ? linesOf(join(dir, 'dovecot.log')).slice(-lines).join('\n') : '',
     dropSessions() {
-      for (const child of children(pid)) if (/\bimap(-login)?\b/.test(commandLine(child))) quietKill(child);
+      for (const child of childrenOf(pid)) if (/\bimap(-login)?\b/.test(commandLine(child))) killQuietly(child);
     },
     stop: () => endProcess(pid, 'SIGTERM'),
     async kill() {
-      const all = [pid, ...children(pid)];
-      for (const one of all) quietKill(one);
+      const all = [pid, ...childrenOf(pid)];
+      for (const one of all) killQuietly(one);
       await waitUntil(() => all.every((one) => !alive(one)), 'Dovecot survives SIGKILL');
     },
     restart: () => start(true),
@@ -229,21 +220,6 @@ function listens(port: number): Promise<boolean> {
     socket.once('error', () => finish(false));
     socket.setTimeout(1_000, () => finish(false));
   });
-}
-
-function children(pid: number): number[] {
-  return readdirSync('/proc')
-    .filter((entry) => /^\d+$/.test(entry))
-    .map(Number)
-    .filter((one) => parentOf(one) === pid);
-}
-
-function quietKill(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL');
-  } catch {
-    // It was faster.
-  }
 }
 
 function linesOf(file: string): string[] {

@@ -1,4 +1,4 @@
-import { readFileSync, readlinkSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { createServer } from 'node:net';
 
 /** How long a server of ours may take to come up or to go away before we give up (ms). */
@@ -59,6 +59,21 @@ export function parentOf(pid: number): number {
     return Number(stat.slice(stat.lastIndexOf(')') + 4).split(' ')[0]);
   } catch {
     return 0;
+  }
+}
+
+export function childrenOf(pid: number): number[] {
+  return readdirSync('/proc')
+    .filter((entry) => /^\d+$/.test(entry))
+    .map(Number)
+    .filter((one) => parentOf(one) === pid);
+}
+
+export function killQuietly(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It was faster.
   }
 }
 

@@ -1,4 +1,4 @@
-import { PassThrough, Duplex } from 'node:stream';
+import { Duplex, PassThrough, Readable } from 'node:stream';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { ImapConnection } from '../../../src/protocols/imap/connection.js';
@@ -9,9 +9,11 @@ import { decodeMailboxName, encodeMailboxName } from '../../../src/protocols/ima
 import { parseResponse } from '../../../src/protocols/imap/parse.js';
 import { expandSequenceSet, toSequenceSets } from '../../../src/protocols/imap/sequence-set.js';
 import { fetchBodies } from '../../../src/protocols/imap/commands/fetch-bodies.js';
-import { fetchMetadata } from '../../../src/protocols/imap/commands/fetch-metadata.js';
+import { fetchMetadata, fetchUidsAt } from '../../../src/protocols/imap/commands/fetch-metadata.js';
 import { list } from '../../../src/protocols/imap/commands/list.js';
 import { select } from '../../../src/protocols/imap/commands/select.js';
+import { status } from '../../../src/protocols/imap/commands/status.js';
+import { WIRE_LIMITS } from '../../../src/protocols/imap/limits.js';
 
 /** Pieces of IMAP in any order, so that the fuzzer gets past the first byte. */
 const wire = fc
@@ -109,6 +111,79 @@ describe('whatever a server sends', () => {
     for (const line of [`* X ${'('.repeat(1_000)}`, `* X (${'a '.repeat(200_000)})`]) {
       expect(() => parseResponse([line])).toThrow(ImapFailure);
     }
+  });
+});
+
+/** A server that says the same for ever, as fast as it is read. */
+function endless(line: string): { connection: ImapConnection; said: () => number } {
+  let said = 0;
+  const piece = Buffer.from(line.repeat(Math.max(1, Math.floor(65_536 / line.length))), 'latin1');
+  const incoming = new Readable({
+    read() {
+      said += piece.length;
+      this.push(piece);
+    },
+  });
+  const socket = Duplex.from({ readable: incoming, writable: new PassThrough().resume() });
+  return { connection: new ImapConnection(socket, new Set(['LITERAL+'])), said: () => said };
+}
+
+describe('a server that never comes to an end', () => {
+  const fat = 'x'.repeat(400_000);
+  it.each<[string, string, (c: ImapConnection) => Promise<unknown>]>([
+    ['metadata', `* 1 FETCH (UID 7 RFC822.SIZE 5 X "${fat}")\r\n`, (c) => fetchMetadata(c, '1:*', () => undefined)],
+    ['UIDs', `* 1 FETCH (UID 7 X "${fat}")\r\n`, (c) => fetchUidsAt(c, '1:*')],
+    ['folders', '* LIST () "/" x\r\n', (c) => list(c)],
+    ['codes at an opening', `* OK [X${fat}] more\r\n`, (c) => select(c, 'INBOX', true)],
+    ['other folders', `* STATUS x (X "${fat}")\r\n`, (c) => status(c, 'INBOX')],
+    ['requests to go on', '+ go on\r\n', (c) => list(c)],
+  ])(
+    'with %s is left, and what it said is not kept',
+    async (_what, line, ask) => {
+      const { connection, said } = endless(line);
+      const before = process.memoryUsage().heapUsed;
+      const kind = await ask(connection).then(
+        () => 'an answer',
+        (error: unknown) => (error as ImapFailure).kind,
+      );
+      expect(kind).toMatch(/^(too-large|protocol)$/);
+      expect(connection.closed).toBe(true);
+      expect(said()).toBeLessThan(WIRE_LIMITS.talkBytes * 1.2);
+      expect(process.memoryUsage().heapUsed - before).toBeLessThan(WIRE_LIMITS.talkBytes * 2);
+    },
+    60_000,
+  );
+
+  it('with a mailbox of four thousand million messages is not believed', async () => {
+    const failed = select(connectionTo('* 4294967295 EXISTS\r\nF1 OK done\r\n'), 'INBOX', true);
+    await expect(failed).rejects.toMatchObject({ kind: 'too-large' });
+  });
+
+  it('in the middle of a literal is a connection that is gone, and the body is not used', async () => {
+    const used: number[] = [];
+    const connection = connectionTo('* 1 FETCH (UID 1 BODY[] {10}\r\nabc');
+    const work = fetchBodies(connection, [1], '', {
+      async take(_uid, _size, bytes) {
+        for await (const piece of bytes) expect(piece.length).toBeLessThan(10);
+      },
+      done: (uid) => used.push(uid),
+      discard: () => undefined,
+    });
+    await expect(work).rejects.toMatchObject({ kind: 'closed' });
+    expect(used).toEqual([]);
+  });
+
+  it('and answers about another message or folder than it was asked for is not taken at its word', async () => {
+    const taken: number[] = [];
+    const other = '* 1 FETCH (UID 99 BODY[] {3}\r\nabc)\r\nF1 OK done\r\n';
+    await fetchBodies(connectionTo(other), [1, 2], '', {
+      async take(uid) {
+        taken.push(uid);
+      },
+      done: (uid) => taken.push(uid),
+      discard: () => undefined,
+    });
+    expect(taken).toEqual([]);
   });
 });
 

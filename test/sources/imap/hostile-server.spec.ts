@@ -337,6 +337,60 @@ describe('reading', () => {
     expect(outcomes.length).toBeLessThan(3);
   }, 20_000);
 
+  it('does not take the note that stands in for a message for the message', async () => {
+    const note =
+      'Subject: Retrieval using the IMAP4 protocol failed for the following message: 2\r\nFrom: Microsoft Exchange Server 2010\r\n\r\nThe server could not retrieve the following message:\r\n';
+    const { source } = await against({
+      'UID FETCH': async ({ tag, rest, session }) => {
+        for (const uid of uidsIn(rest)) await session.send(fetched(uid, uid === 2 ? note : body(uid)));
+        await session.send(`${tag} OK done\r\n`);
+      },
+    });
+    expect([...(await read(source, 1, 2, 3))]).toEqual([
+      [1, body(1)],
+      [2, 'SERVER_STAND_IN'],
+      [3, body(3)],
+    ]);
+  });
+
+  it('gives back what was staged when the connection ends while the last bytes are put away', async () => {
+    let put = 0;
+    let released = 0;
+    let arrived = (): void => undefined;
+    const slow = new BodyStaging();
+    const { server, source } = await against({
+      'UID FETCH': async ({ tag, rest, session }) => {
+        for (const uid of uidsIn(rest)) await session.send(fetched(uid, body(uid)));
+        await session.send(`${tag} OK done\r\n`);
+      },
+    });
+    const cut = new AbortController();
+    const staging = {
+      async put(...given: Parameters<BodyStaging['put']>) {
+        const staged = await slow.put(...given);
+        put++;
+        arrived();
+        // The connection is gone before this comes back.
+        await new Promise((done) => setTimeout(done, 50));
+        return Object.assign(Object.create(staged) as typeof staged, {
+          release: async () => {
+            released++;
+            await staged.release();
+          },
+        });
+      },
+    };
+    const first = new Promise<void>((done) => (arrived = done));
+    const reading = collect(source.read(inbox, refs(1, 2, 3), staging, cut.signal)).catch(() => []);
+    await first;
+    cut.abort(new Error('stop'));
+    await server.close();
+    for (const outcome of await reading) if (outcome.is === 'staged') await outcome.item.body.release();
+    await new Promise((done) => setTimeout(done, 200));
+    expect(put).toBeGreaterThan(0);
+    expect(released).toBe(put);
+  });
+
   it('says EPOCH_CHANGED when the folder was numbered anew', async () => {
     const script: Script = {
       EXAMINE: ({ tag, session }) =>

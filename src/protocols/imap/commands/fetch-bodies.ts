@@ -86,6 +86,7 @@ class Collector<T> {
   private current: { uid: number; taken: T } | null = null;
   private quoted: { uid: number; bytes: Buffer; told: ReadonlyMap<string, Value> }[] = [];
   private quotedBytes = 0;
+  private closed = false;
 
   constructor(
     private readonly connection: ImapConnection,
@@ -110,7 +111,9 @@ class Collector<T> {
     if (!this.wanted.has(uid) || this.current !== null) return null;
     return async (bytes) => {
       const taken = await this.receiver.take(uid, size, bytes);
-      this.current = { uid, taken };
+      // The connection may have ended while the receiver was still at work.
+      if (this.closed) this.receiver.discard(taken);
+      else this.current = { uid, taken };
     };
   }
 
@@ -158,6 +161,7 @@ class Collector<T> {
   }
 
   close(): void {
+    this.closed = true;
     if (this.current !== null) this.receiver.discard(this.current.taken);
     this.current = null;
   }

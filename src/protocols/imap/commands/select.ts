@@ -1,6 +1,7 @@
 import { writeName } from '../astring.js';
 import type { ImapConnection } from '../connection.js';
 import { ImapFailure } from '../failure.js';
+import { WIRE_LIMITS } from '../limits.js';
 
 export interface MailboxState {
   /** Null: the server keeps no lasting ids here (RFC 4315 UIDNOTSTICKY, or none told). */
@@ -15,6 +16,9 @@ export interface MailboxState {
   readonly mailboxId: string | null;
   readonly readOnly: boolean;
 }
+
+/** What is read of an opening; a server may say anything else as often as it likes. */
+const CODES: readonly string[] = ['UIDVALIDITY', 'UIDNEXT', 'PERMANENTFLAGS', 'HIGHESTMODSEQ', 'MAILBOXID'];
 
 /**
  * Opens a mailbox: EXAMINE (`readOnly`) changes nothing at all, not even \Recent. The name is the server's spelling.
@@ -36,13 +40,13 @@ export async function select(connection: ImapConnection, raw: string, readOnly: 
     {
       onUntagged(response) {
         if (response.is === 'data') {
-          if (response.name === 'EXISTS' && response.number !== null) exists = response.number;
+          if (response.name === 'EXISTS' && response.number !== null) exists = believable(response.number);
           else return response.name === 'RECENT' || response.name === 'FLAGS';
           return true;
         }
         if (response.code === null) return false;
         if (response.code.name === 'UIDNOTSTICKY') notSticky = true;
-        told.set(response.code.name, response.code.rest);
+        if (CODES.includes(response.code.name)) told.set(response.code.name, response.code.rest);
         return true;
       },
     },
@@ -59,6 +63,11 @@ export async function select(connection: ImapConnection, raw: string, readOnly: 
     mailboxId: /^\(([^()\s]{1,255})\)$/.exec(told.get('MAILBOXID') ?? '')?.[1] ?? null,
     readOnly: opened.readOnly,
   };
+}
+
+function believable(exists: number): number {
+  if (exists <= WIRE_LIMITS.messages) return exists;
+  throw new ImapFailure('too-large', 'the server claims more messages than a mailbox can hold');
 }
 
 function number(text: string | undefined): number | null {

@@ -1,0 +1,114 @@
+// The engine as a process of its own that may be killed and stopped: forked with { build, databaseUrl, scale } as its argument.
+// It takes a run (see EngineRun in engine-process.ts), tells every numbered step, waits at the one it was told to, and tells the end.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { peakRssMb, resetPeak } from '../bench/peers/tools.mjs';
+
+const { build, databaseUrl, scale, lease } = JSON.parse(process.argv[2]);
+const load = (path) => import(pathToFileURL(join(build, 'dist', 'src', path)).href);
+await import('reflect-metadata');
+const { createDataSource } = await load('database/data-source.js');
+const { ensureLink } = await load('ledger/links.js');
+const { PostgresLedger } = await load('ledger/postgres-ledger.js');
+const { ImapSource } = await load('sources/imap/imap-source.js');
+const { ImapDestination } = await load('destinations/imap/imap-destination.js');
+const { BodyStaging } = await load('transfer/staging.js');
+const { runTransfer } = await load('transfer/run-transfer.js');
+
+const db = await createDataSource({ url: databaseUrl }).initialize();
+const policy = { allowPrivate: true, allowPlaintext: true, ports: 'any', deadlineMs: 5_000 };
+let go = () => {};
+
+process.on('message', (told) => {
+  if (told.go) return go();
+  run(told.run).then(
+    (end) => process.send({ is: 'end', ...end }),
+    (error) => process.send({ is: 'lost', why: String(error.stack) }),
+  );
+});
+process.on('disconnect', () => process.exit(0));
+process.send({ is: 'ready' });
+
+async function run({ from, to, job, options, retryFailed, waitAt, batchItems, stagingDir }) {
+  resetPeak(process.pid);
+  const endpoint = ({ port }) => ({ host: '127.0.0.1', port, security: 'none' });
+  const source = new ImapSource({
+    target: endpoint(from),
+    login: async () => ({ kind: 'password', user: from.user, password: from.password }),
+    policy,
+    owner: from.user,
+    maxConnections: 3,
+  });
+  // The same account however often its proxy's port changes.
+  const account = { kind: 'imap', stableId: from.user };
+  Object.defineProperty(source, 'account', { value: account });
+  const destination = new ImapDestination({
+    grant: async () => ({ kind: 'user-secret', endpoint: endpoint(to), login: to.user, password: to.password }),
+    policy,
+    maxConnections: 3,
+  });
+  const { link, id } = await again(async () => {
+    const mine = await ensureLink(db, {
+      ...{ tenant: 'faults', address: to.user, sourceKind: account.kind, accountHash: account.stableId },
+    });
+    await db.query(
+      `INSERT INTO mailferry.jobs (id, tenant, domain, mailbox, owner, link, state, source, items)
+       VALUES ($1, 'faults', 'faults.test', $2, 'faults', $3, 'running', '{}', '{mail}') ON CONFLICT DO NOTHING`,
+      [job, to.user, mine],
+    );
+    await db.query(`UPDATE mailferry.runs SET state = 'interrupted' WHERE job = $1 AND state = 'running'`, [job]);
+    const [row] = await db.query(
+      `INSERT INTO mailferry.runs (job, kind, worker) VALUES ($1, 'first', NULL) RETURNING id`,
+      [job],
+    );
+    return { link: mine, id: row.id };
+  });
+  const log = [];
+  const steps = [];
+  const parts = {
+    ...{ source, destination, link, job, run: id, retryFailed },
+    ledger: new PostgresLedger(db, lease),
+    staging: new BodyStaging(stagingDir ? { dir: stagingDir, inMemoryBytes: 1_000 } : {}),
+    listener: {
+      planned() {},
+      counted() {},
+      moved() {},
+      log: (level, message, detail) => void log.push(`${level} ${message} ${JSON.stringify(detail ?? {})}`),
+    },
+    holder: `engine ${process.pid}`,
+    batch: { bytes: 2_000_000, items: batchItems },
+    async step(step) {
+      steps.push(step);
+      if (!standsAt(waitAt, steps)) return;
+      process.send({ is: 'step', step, nth: steps.length });
+      await new Promise((done) => (go = done));
+    },
+    // All waits of the engine are shorter here, those of its servers' answers are not.
+    delay: (ms, signal) => sleep(ms / scale, undefined, { signal }).catch(() => undefined),
+  };
+  const end = await runTransfer(parts, options, new globalThis.AbortController().signal);
+  const { code, message, retry, scope, side, serverText } = end.error ?? {};
+  const remarks = await db.query(`SELECT code, items, detail FROM mailferry.remarks WHERE job = $1`, [job]);
+  return {
+    ...(end.error ? { end: { is: 'broken', error: { code, message, retry, scope, side, serverText } } } : { end }),
+    ...{ steps: steps.length, remarks, log, rssMb: peakRssMb(process.pid) },
+  };
+}
+
+function standsAt(waitAt, steps) {
+  if (waitAt === null || typeof waitAt === 'number') return steps.length === waitAt;
+  return steps.at(-1) === waitAt.name && steps.filter((step) => step === waitAt.name).length === waitAt.nth;
+}
+
+/** The database may be the one that was killed. */
+async function again(work) {
+  for (let tries = 0; ; tries++) {
+    try {
+      return await work();
+    } catch (error) {
+      if (tries >= 20) throw error;
+      await sleep(100);
+    }
+  }
+}
