@@ -64,6 +64,9 @@ export function resolveOptions(options: PluginOptions): ResolvedOptions {
     worker: {
       jobs: 4,
       connections: 8,
+      hostConnections: 64,
+      hostLimits: {},
+      tenantJobs: null,
       dataDir: join(tmpdir(), 'mailferry'),
       memoryBudget: 24 * MIB,
       diskBudget: 4096 * MIB,

@@ -5,6 +5,7 @@ import { Standalone1764000000100 } from '../../migrations/1764000000100-standalo
 import { SourceFolderObjectId1764000002000 } from '../../migrations/1764000002000-source-folder-object-id.js';
 import { Batches1764000003000 } from '../../migrations/1764000003000-batches.js';
 import { ShellJobs1764000003500 } from '../../migrations/1764000003500-shell-jobs.js';
+import { Fairness1764000003510 } from '../../migrations/1764000003510-fairness.js';
 import { JobLists1764000004000 } from '../../migrations/1764000004000-job-lists.js';
 
 /** Postgres schema of every table of ours. */
@@ -19,6 +20,7 @@ export const MIGRATIONS = [
   SourceFolderObjectId1764000002000,
   Batches1764000003000,
   ShellJobs1764000003500,
+  Fairness1764000003510,
   JobLists1764000004000,
 ];
 

@@ -78,6 +78,10 @@ export const MESSAGES: Readonly<Record<string, Words>> = {
     message: 'The server takes no more connections for this mailbox.',
     action: 'Close other mail programs if you can. It goes on by itself.',
   },
+  HOST_BUSY: {
+    message: 'Other migrations use all connections that the old server bears.',
+    action: 'Nothing needs to be done: it goes on by itself.',
+  },
   MAILBOX_BUSY: { message: 'The mailbox is in use at the moment.', action: 'It goes on by itself.' },
   SERVER_BUSY: { message: 'The server cannot do it at the moment.', action: 'It goes on by itself.' },
   SERVER_REFUSED: { message: 'The server refused what was asked of it.', action: ASK_PROVIDER },

@@ -47,6 +47,11 @@ export interface WorkerOptions {
   readonly jobs: number;
   /** Connections of one migration to its old account, at most; a provider that bears fewer is known to (src/providers). */
   readonly connections: number;
+  /** Connections to one old server over all workers, at most; `hostLimits` has those that bear another number, by their names. */
+  readonly hostConnections: number;
+  readonly hostLimits: Readonly<Record<string, number>>;
+  /** Migrations of one tenant at once over all workers; null: any number. */
+  readonly tenantJobs: number | null;
   readonly dataDir: string;
   /** Bytes of bodies in memory over all migrations of the process, and in temp files. */
   readonly memoryBudget: number;

@@ -111,6 +111,9 @@ export function pluginOptions(
     worker: {
       jobs: settings.workerJobs,
       connections: settings.workerConnections,
+      hostConnections: settings.hostConnections,
+      hostLimits: settings.hostLimits,
+      tenantJobs: settings.tenantJobs,
       dataDir: join(settings.dataDir, 'worker'),
     },
     frameAncestors: settings.frameAncestors,

@@ -64,6 +64,10 @@ export interface Settings {
   readonly egressRanges: readonly string[];
   readonly workerJobs: number;
   readonly workerConnections: number;
+  readonly hostConnections: number;
+  /** By names of servers, lower case. */
+  readonly hostLimits: Readonly<Record<string, number>>;
+  readonly tenantJobs: number | null;
   readonly issuers: readonly TokenIssuer[];
   readonly accounts: readonly AccountSettings[];
   readonly branding: {
@@ -104,6 +108,8 @@ const VARIABLES: Readonly<Record<string, readonly [string, (text: string) => unk
   MAILFERRY_EGRESS_PORTS: ['egressPorts', (text) => text.split(',').map((part) => number(part.trim()))],
   MAILFERRY_WORKER_JOBS: ['workerJobs', number],
   MAILFERRY_WORKER_CONNECTIONS: ['workerConnections', number],
+  MAILFERRY_HOST_CONNECTIONS: ['hostConnections', number],
+  MAILFERRY_TENANT_JOBS: ['tenantJobs', number],
   MAILFERRY_METRICS_TOKEN: ['metricsToken', String],
   MAILFERRY_LOG_LEVEL: ['logLevel', String],
 };
@@ -189,6 +195,9 @@ function fill(raw: Raw, origin: ReadonlyMap<string, string>): Settings {
     egressRanges: or('egressRanges', []),
     workerJobs: or('workerJobs', 4),
     workerConnections: or('workerConnections', 8),
+    hostConnections: or('hostConnections', 64),
+    hostLimits: lowerCase(or('hostLimits', {})),
+    tenantJobs: optional('tenantJobs'),
     issuers: or<IssuerSettings[]>('issuers', []).map(issuer),
     accounts: accounts(or('accounts', [])),
     branding: or('branding', {}),
@@ -198,6 +207,10 @@ function fill(raw: Raw, origin: ReadonlyMap<string, string>): Settings {
     testsPerMinute: optional('testsPerMinute'),
     logLevel: or('logLevel', 'info'),
   };
+}
+
+function lowerCase(limits: Readonly<Record<string, number>>): Readonly<Record<string, number>> {
+  return Object.fromEntries(Object.entries(limits).map(([host, most]) => [host.toLowerCase(), most]));
 }
 
 /** unix:/path, redis:// or rediss://. */

@@ -1,6 +1,7 @@
 import type { Provider } from '@nestjs/common';
 import { getDataSourceToken } from '@nestjs/typeorm';
 import type { DataSource } from 'typeorm';
+import { accountSubject } from '../jobs/attempts.js';
 import type { SourceSecret } from '../jobs/contract.js';
 import type { SourceSettings } from '../jobs/job.js';
 import { reasonFor } from '../jobs/messages.js';
@@ -11,6 +12,7 @@ import { PLUGIN_OPTIONS, type ResolvedOptions } from '../panel/options.js';
 import type { ConnectPolicy } from '../protocols/connect.js';
 import { discover } from '../protocols/discovery/discover.js';
 import { classifyAuthError } from '../providers/auth-error.js';
+import type { Provider as MailProvider } from '../providers/provider.js';
 import { matchProvider, providerFor, providerOfHost, serverFor } from '../providers/registry.js';
 import type { ImapSourceOptions } from '../sources/imap/imap-source.js';
 import { createSource, isSourceKind } from '../sources/source-registry.js';
@@ -20,6 +22,7 @@ import { runTransfer } from '../transfer/run-transfer.js';
 import { BodyStaging } from '../transfer/staging.js';
 import { openHostedMailbox } from './destination-builder.js';
 import { ENDPOINTS, type Endpoints, LEDGER, type Links, LINKS, RUN_TRANSFER, STAGING } from './endpoints.js';
+import { SourceSlots } from './source-slots.js';
 import { imapLogin } from './source-login.js';
 
 /** For resolving, dialling and TLS together (ms). */
@@ -32,8 +35,8 @@ const DISCOVERY_MS = 15_000;
 export const ENDPOINT_PROVIDERS: Provider[] = [
   {
     provide: ENDPOINTS,
-    inject: [PLUGIN_OPTIONS],
-    useFactory: (options: ResolvedOptions): Endpoints => realEndpoints(options),
+    inject: [PLUGIN_OPTIONS, SourceSlots],
+    useFactory: (options: ResolvedOptions, slots: SourceSlots): Endpoints => realEndpoints(options, slots),
   },
   {
     provide: LINKS,
@@ -61,10 +64,15 @@ export const ENDPOINT_PROVIDERS: Provider[] = [
   { provide: RUN_TRANSFER, useValue: runTransfer },
 ];
 
-function realEndpoints(options: ResolvedOptions): Endpoints {
+function realEndpoints(options: ResolvedOptions, slots: SourceSlots): Endpoints {
   const policy: ConnectPolicy = { ...options.egress, deadlineMs: CONNECT_MS };
   return {
-    source: (settings, secret) => openSource(settings, secret, policy, options),
+    source: (settings, secret, say) => {
+      const account = accountSubject(settings);
+      const most = connectionsTo(settings, options.worker.connections);
+      const permit = slots.permits({ host: settings.host.toLowerCase(), account, most }, say);
+      return openSource(settings, secret, policy, options, { permit });
+    },
     destination: (grant) => openHostedMailbox(grant, DESTINATION_CONNECTIONS),
     discover: async (address, signal) => {
       const isKnownMx = (mx: readonly string[]): boolean => matchProvider({ domain: '', mx }) !== null;
@@ -100,13 +108,13 @@ export function openSource(
       retry: 'never',
       code: 'SOURCE_UNSUPPORTED',
     });
-  const known = providerOfHost(host) ?? (provider === undefined ? null : providerFor(provider));
+  const known = knownProvider(settings);
   return createSource(type, {
     target: { host, port, security, ...(caFingerprint === undefined ? {} : { caFingerprint }) },
     login: async () => imapLogin(settings, secret),
     policy,
     owner: username,
-    maxConnections: Math.min(known?.limits.maxConnections ?? worker.connections, worker.connections),
+    maxConnections: connectionsTo(settings, worker.connections),
     ...(known?.limits.maxMessageBytes === undefined ? {} : { maxMessageBytes: known.limits.maxMessageBytes }),
     classifySignIn: ({ responseCode, text }) => {
       const code = classifyAuthError({
@@ -119,4 +127,13 @@ export function openSource(
     },
     ...more,
   });
+}
+
+function knownProvider({ host, provider }: SourceSettings): MailProvider | null {
+  return providerOfHost(host) ?? (provider === undefined ? null : providerFor(provider));
+}
+
+/** To one account: what its provider bears, and no more than we were told. */
+function connectionsTo(settings: SourceSettings, most: number): number {
+  return Math.min(knownProvider(settings)?.limits.maxConnections ?? most, most);
 }

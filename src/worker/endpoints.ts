@@ -13,8 +13,8 @@ export const STAGING = Symbol('mailferry.staging');
 export const LINKS = Symbol('mailferry.links');
 
 export interface Endpoints {
-  /** Connects nothing yet. @throws TransferError SOURCE_UNSUPPORTED */
-  source(settings: SourceSettings, secret: SourceSecret): Source;
+  /** Connects nothing yet. @param say for the job's log. @throws TransferError SOURCE_UNSUPPORTED */
+  source(settings: SourceSettings, secret: SourceSecret, say?: (text: string) => void): Source;
   /** @param grant asked again on every reconnect. */
   destination(grant: () => Promise<DestinationGrant>): Destination;
   /** Settings for an address, without signing in to anything. */

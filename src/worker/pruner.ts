@@ -42,6 +42,8 @@ export class Pruner {
     await this.step('workers', () =>
       this.run(`DELETE FROM mailferry.workers WHERE beat_at < now() - make_interval(hours => $1)`, [WORKER_HOURS]),
     );
+    await this.step('slots', () => this.run(`DELETE FROM mailferry.source_slots WHERE until < clock_timestamp()`));
+    await this.step('turns', () => this.run(`DELETE FROM mailferry.turns WHERE at < now() - interval '7 days'`));
     await this.step('old master keys', () => this.opener.rewrapAll());
   }
 

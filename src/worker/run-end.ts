@@ -42,6 +42,7 @@ const LIMITS: readonly string[] = [
   'RATE_LIMITED',
   'THROTTLED',
   'TOO_MANY_CONNECTIONS',
+  'HOST_BUSY',
   'VOLUME_EXHAUSTED',
   'MAILBOX_BUSY',
 ];

@@ -1,6 +1,6 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { getDataSourceToken } from '@nestjs/typeorm';
-import { DataSource } from 'typeorm';
+import { DataSource, type EntityManager } from 'typeorm';
 import type { Destination } from '../destinations/destination.js';
 import { Attempts } from '../jobs/attempts.js';
 import { JobError } from '../jobs/contract.js';
@@ -22,6 +22,7 @@ import { type Access, DestinationAccess } from './destination-access.js';
 import { ENDPOINTS, type Endpoints, LEDGER, type Links, LINKS, RUN_TRANSFER, STAGING } from './endpoints.js';
 import { GuardedSource } from './guarded-source.js';
 import { HANDED_BACK, judge, judgeError, unforeseen, type Verdict } from './run-end.js';
+import { nextJob } from './next-job.js';
 import { RunWatch } from './run-watch.js';
 import { SameMailbox } from './same-mailbox.js';
 import { Scrubber } from './scrubber.js';
@@ -41,6 +42,10 @@ interface Bench {
   /** True once the source let us in, in this run or in a test. */
   proven: boolean;
 }
+
+type Claimed = Pick<Bench, 'job' | 'run'>;
+/** Which job, in the transaction that claims it; null: none. */
+type Choose = (manager: EntityManager) => Promise<string | null>;
 
 /** Postgres: unique_violation (runs_one_at_a_time, jobs_one_per_link). */
 const UNIQUE_VIOLATION = '23505';
@@ -73,7 +78,17 @@ export class RunJob {
    */
   async execute(id: string, worker: string, shutdown: AbortSignal, runner: JobRunner = 'workers'): Promise<boolean> {
     if (shutdown.aborted) return false;
-    const claimed = await this.claim(id, worker, runner);
+    return this.run(await this.claim(async () => id, worker, runner), shutdown);
+  }
+
+  /** The same for the job whose turn it is (see nextJob). */
+  async executeNext(worker: string, shutdown: AbortSignal): Promise<boolean> {
+    if (shutdown.aborted) return false;
+    const choose: Choose = (manager) => nextJob(manager, worker, this.options.worker);
+    return this.run(await this.claim(choose, worker, 'workers'), shutdown);
+  }
+
+  private async run(claimed: Claimed | null, shutdown: AbortSignal): Promise<boolean> {
     if (claimed === null) return false;
     const { job, run } = claimed;
     const scrubber = new Scrubber();
@@ -104,14 +119,12 @@ export class RunJob {
   }
 
   /** Both or neither: the job is running, and there is a run that beats. */
-  private async claim(
-    id: string,
-    worker: string,
-    runner: JobRunner,
-  ): Promise<{ job: Bench['job']; run: RunEntity } | null> {
+  private async claim(choose: Choose, worker: string, runner: JobRunner): Promise<Claimed | null> {
     try {
       return await this.changes.transact(async (change) => {
         const { manager } = change;
+        const id = await choose(manager);
+        if (id === null) return null;
         const waiting = await lockJob(manager, id);
         if (waiting === null || waiting.state !== 'queued' || waiting.runner !== runner) return null;
         // Another migration writes into this mailbox: its lease would keep this worker waiting.
@@ -188,7 +201,7 @@ export class RunJob {
     if (await this.sameMailbox.suspects(settings, grant, job.mailbox)) throw needed('SAME_MAILBOX', 'source');
 
     bench.source = new GuardedSource(
-      this.endpoints.source(settings, secrets.source),
+      this.endpoints.source(settings, secrets.source, (text) => recorder.log('info', text)),
       settings,
       this.attempts,
       this.options.limits.lockMinutes,

@@ -103,7 +103,7 @@ export class Sweeper {
   private async ring(): Promise<void> {
     const waiting = await this.db.query<{ id: string; queuedAt: Date }[]>(
       `SELECT id, queued_at AS "queuedAt" FROM mailferry.jobs
-       WHERE state = 'queued' AND runner = 'workers' ORDER BY queued_at LIMIT ${BATCH}`,
+       WHERE state = 'queued' AND runner = 'workers' ORDER BY batch IS NOT NULL, queued_at LIMIT ${BATCH}`,
     );
     for (const job of waiting) this.changes.ring(job);
   }

@@ -7,6 +7,7 @@ import { Pruner } from './pruner.js';
 import { RunJob } from './run-job.js';
 import { SameMailbox } from './same-mailbox.js';
 import { SecretOpener } from './secret-opener.js';
+import { SourceSlots } from './source-slots.js';
 import { Sweeper } from './sweeper.js';
 import { TestRecord } from './test-record.js';
 import { WorkerService } from './worker.service.js';
@@ -14,6 +15,7 @@ import { WorkerService } from './worker.service.js';
 /** The worker without what it dials and writes with: tests bring their own. */
 export const WORKER_SERVICES: Provider[] = [
   SecretOpener,
+  SourceSlots,
   DestinationAccess,
   SameMailbox,
   TestRecord,

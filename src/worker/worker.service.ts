@@ -53,18 +53,13 @@ export class WorkerService implements OnApplicationBootstrap, BeforeApplicationS
   async onApplicationBootstrap(): Promise<void> {
     catchStrays(this.logger);
     const { jobs, sweepMs } = this.options.worker;
-    this.take(this.runsQueue, jobs, async (id) => {
-      this.runs++;
-      try {
-        await this.runJob.execute(id, this.id, this.ending.signal);
-      } finally {
-        this.runs--;
-      }
-    });
+    this.take(this.runsQueue, jobs, () => this.work());
     this.take(this.testsQueue, TESTS_AT_ONCE, (id) => this.tester.execute(id, this.ending.signal));
     await this.beat();
     this.every(BEAT_MS, 'beat', () => this.beat());
     this.every(sweepMs, 'sweep', () => this.sweeper.sweep());
+    // A ring may be lost, or have come when a limit left nothing to take.
+    this.every(sweepMs, 'look', async () => void this.track(this.work()));
     this.every(BATCH_MS, 'batches', () => this.batches.tick());
     this.every(PRUNE_MS, 'prune', () => this.pruner.prune());
   }
@@ -85,22 +80,37 @@ export class WorkerService implements OnApplicationBootstrap, BeforeApplicationS
     await this.db.query(`DELETE FROM mailferry.workers WHERE id = $1`, [this.id]).catch(() => undefined);
   }
 
+  /** A ring says that there is something to do; what it is, Postgres says: whose turn it is, until nothing may run now. */
+  private async work(): Promise<void> {
+    while (!this.ending.signal.aborted && this.runs < this.options.worker.jobs) {
+      this.runs++;
+      try {
+        if (!(await this.runJob.executeNext(this.id, this.ending.signal))) return;
+      } finally {
+        this.runs--;
+      }
+    }
+  }
+
   /** A ring never fails in Bull's eyes: what comes of it is in Postgres. */
   private take(queue: Bull.Queue<Ring>, concurrency: number, work: (id: string) => Promise<unknown>): void {
     queue
       .process(concurrency, async ({ data }: Bull.Job<Ring>) => {
         if (this.ending.signal.aborted || typeof data?.id !== 'string') return;
-        const task = work(data.id).catch((error: Error) =>
-          this.logger.error(`${queue.name} ${data.id}: ${error.stack}`),
-        );
-        this.busy.add(task);
-        try {
-          await task;
-        } finally {
-          this.busy.delete(task);
-        }
+        await this.track(work(data.id));
       })
       .catch((error: Error) => this.logger.error(`${queue.name} cannot be served: ${error.message}`));
+  }
+
+  /** Waited for at the end. Errors are logged. */
+  private async track(work: Promise<unknown>): Promise<void> {
+    const task = work.catch((error: Error) => this.logger.error(error.stack ?? error.message));
+    this.busy.add(task);
+    try {
+      await task;
+    } finally {
+      this.busy.delete(task);
+    }
   }
 
   private every(ms: number, what: string, work: () => Promise<unknown>): void {

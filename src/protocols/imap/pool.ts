@@ -1,5 +1,6 @@
 import { TransferError } from '../../mailbox/transfer-error.js';
 import type { ImapConnection } from './connection.js';
+import type { Permit, TakePermit } from './permit.js';
 
 /** An idle connection older than this is closed by us: servers drop theirs, some after a minute or two (ms). */
 const MAX_IDLE_MS = 90_000;
@@ -20,14 +21,16 @@ export interface PooledConnection {
 export class ImapPool {
   private readonly idle: ImapConnection[] = [];
   private readonly all = new Set<ImapConnection>();
+  private readonly permits = new Map<ImapConnection, Permit>();
   private readonly waiting: (() => void)[] = [];
   private opening = 0;
   private closed = false;
 
-  /** @param open throws TransferErrors. */
+  /** @param open throws TransferErrors. @param permit asked before each connection. */
   constructor(
     private readonly open: (signal: AbortSignal) => Promise<ImapConnection>,
     private max: number,
+    private readonly permit: TakePermit | null = null,
   ) {}
 
   async take(signal: AbortSignal, prefer?: string): Promise<PooledConnection> {
@@ -80,22 +83,43 @@ export class ImapPool {
     }
   }
 
-  /** Null: the server takes no more, and we have others to wait for. */
+  /** Null: the server takes no more, or no more may be open, and we have others to wait for. */
   private async add(signal: AbortSignal): Promise<ImapConnection | null> {
     this.opening++;
+    let permit: Permit | null = null;
+    let refused = false;
     try {
+      permit = await this.permitted(signal);
+      refused = this.permit !== null && permit === null;
+      if (refused) return null;
       const connection = await this.open(signal);
       this.all.add(connection);
+      if (permit !== null) this.hold(connection, permit);
       return connection;
     } catch (error) {
+      permit?.release();
       const others = this.all.size + this.opening - 1;
       if (!(error instanceof TransferError && error.code === 'TOO_MANY_CONNECTIONS') || others === 0) throw error;
       this.max = Math.max(1, others);
       return null;
     } finally {
       this.opening--;
-      this.wakeOne();
+      // Another one would be refused as well, and wake the next: all would ask round and round.
+      if (!refused) this.wakeOne();
     }
+  }
+
+  /** Whoever is the last to be refused while nobody has a connection waits for one: the others wait for his. */
+  private async permitted(signal: AbortSignal): Promise<Permit | null> {
+    if (this.permit === null) return null;
+    const alone = (): boolean => this.all.size + this.opening === 1;
+    return (await this.permit(alone(), signal)) ?? (alone() ? this.permit(true, signal) : null);
+  }
+
+  private hold(connection: ImapConnection, permit: Permit): void {
+    this.permits.set(connection, permit);
+    if (permit.lost.aborted) connection.destroy();
+    else permit.lost.addEventListener('abort', () => connection.destroy(), { once: true });
   }
 
   private lend(connection: ImapConnection, signal: AbortSignal): PooledConnection {
@@ -118,8 +142,15 @@ export class ImapPool {
   }
 
   private forget(connection: ImapConnection): void {
-    this.all.delete(connection);
     connection.destroy();
+    this.giveBack(connection);
+  }
+
+  /** When it is closed. */
+  private giveBack(connection: ImapConnection): void {
+    this.all.delete(connection);
+    this.permits.get(connection)?.release();
+    this.permits.delete(connection);
   }
 
   private sweep(): void {
@@ -127,8 +158,8 @@ export class ImapPool {
       const stale = performance.now() - connection.idleSince > MAX_IDLE_MS;
       if (!connection.closed && !stale) continue;
       this.idle.splice(this.idle.indexOf(connection), 1);
+      void connection.logout().finally(() => this.giveBack(connection));
       this.all.delete(connection);
-      void connection.logout();
     }
   }
 
@@ -154,8 +185,7 @@ export class ImapPool {
     this.closed = true;
     const idle = this.idle.splice(0);
     await Promise.all(idle.map((connection) => connection.logout(1_000)));
-    for (const connection of this.all) connection.destroy();
-    this.all.clear();
+    for (const connection of [...this.all]) this.forget(connection);
     for (const wake of [...this.waiting]) wake();
   }
 }

@@ -5,6 +5,7 @@ import { TransferError } from '../../mailbox/transfer-error.js';
 import type { MailboxStatus } from '../../protocols/imap/commands/status.js';
 import { type ImapLogin, openImap } from '../../protocols/imap/open.js';
 import type { ImapConnection } from '../../protocols/imap/connection.js';
+import type { TakePermit } from '../../protocols/imap/permit.js';
 import { ImapPool } from '../../protocols/imap/pool.js';
 import { type ClassifySignIn, toTransferError } from '../../protocols/imap/transfer-errors.js';
 import type { ConnectPolicy, ConnectTarget } from '../../protocols/connect.js';
@@ -31,6 +32,8 @@ export interface ImapSourceOptions extends FolderRules {
   /** Whose mailbox it is. Default: the user name. Needed where an administrator's name is part of the login. */
   readonly owner: string;
   readonly maxConnections?: number;
+  /** Asked before each connection is opened. */
+  readonly permit?: TakePermit;
   readonly maxMessageBytes?: number;
   readonly classifySignIn?: ClassifySignIn;
   /** For everything up to a signed-in session (ms). */
@@ -48,7 +51,7 @@ export class ImapSource implements Source {
     const names = `imap\0${options.target.host.toLowerCase()}\0${options.owner.toLowerCase()}`;
     this.account = { kind: 'imap', stableId: createHash('sha256').update(names).digest('hex') };
     this.maxConnections = Math.max(1, options.maxConnections ?? DEFAULT_CONNECTIONS);
-    const pool = new ImapPool((signal) => this.open(signal), this.maxConnections);
+    const pool = new ImapPool((signal) => this.open(signal), this.maxConnections, options.permit);
     this.session = new ImapSession(pool, this.errors);
   }
 

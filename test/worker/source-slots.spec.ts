@@ -1,0 +1,134 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { DataSource } from 'typeorm';
+import { resolveOptions } from '../../src/plugin-options.js';
+import type { ImapConnection } from '../../src/protocols/imap/connection.js';
+import { openImap } from '../../src/protocols/imap/open.js';
+import type { Permit } from '../../src/protocols/imap/permit.js';
+import { ImapPool } from '../../src/protocols/imap/pool.js';
+import { SourceSlots } from '../../src/worker/source-slots.js';
+import { openDatabase, until, WorkPanel } from '../jobs/support.js';
+import { freshDatabase, type TestDatabase } from '../servers/database.js';
+import { oldProvider } from '../servers/dovecot.js';
+
+let database: TestDatabase;
+let db: DataSource;
+const workers: SourceSlots[] = [];
+beforeAll(async () => {
+  database = await freshDatabase();
+  db = await openDatabase(database.url);
+});
+afterEach(async () => {
+  for (const worker of workers.splice(0)) worker.onApplicationShutdown();
+  await db.query(`TRUNCATE mailferry.source_slots`);
+});
+afterAll(async () => {
+  await db.destroy();
+  await database.drop();
+});
+
+const signal = new AbortController().signal;
+const place = (account = 'anna', most = 9) => ({ host: 'old.test', account, most });
+
+/** Three worker processes' slots, on one database. */
+function threeWorkers(hostLimit: number, ttlMs = 60_000): [SourceSlots, SourceSlots, SourceSlots] {
+  const options = resolveOptions({
+    panel: new WorkPanel(),
+    databaseUrl: database.url,
+    redis: { path: '/none' },
+    keys: 'none',
+    worker: { hostLimits: { 'old.test': hostLimit }, lease: { ttlMs, graceMs: 100, marginMs: 100 } },
+  });
+  const three = [1, 2, 3].map(() => new SourceSlots(db, options)) as [SourceSlots, SourceSlots, SourceSlots];
+  workers.push(...three);
+  return three;
+}
+const rows = async (): Promise<number> =>
+  (await db.query<{ n: number }[]>(`SELECT count(*)::int AS n FROM mailferry.source_slots`))[0]!.n;
+
+test('three workers together open no more to one server than it bears, and the next one goes on when one is closed', async () => {
+  const three = threeWorkers(3);
+  const open: Permit[] = [];
+  const said: string[] = [];
+  const asked = Array.from({ length: 9 }, (_, n) =>
+    three[n % 3]!.permits(place(`account ${n}`), (text) => said.push(text))(true, signal).then((permit) => {
+      open.push(permit!);
+      return permit!;
+    }),
+  );
+  await until(async () => said.length === 6);
+  expect(open).toHaveLength(3);
+  for (let closed = 0; closed < 9; closed++) {
+    await until(async () => open.length > closed);
+    expect(await rows()).toBeLessThanOrEqual(3);
+    open[closed]!.release();
+  }
+  await Promise.all(asked);
+  await until(async () => (await rows()) === 0);
+});
+
+test('an account has its own limit, and the last connection to a server is for somebody who has none', async () => {
+  const [one, two] = threeWorkers(4);
+  const mine = one.permits(place('anna', 2));
+  expect(await mine(true, signal)).not.toBeNull();
+  expect(await mine(false, signal)).not.toBeNull();
+  expect(await two.permits(place('anna', 2))(false, signal)).toBeNull();
+  const others = two.permits(place('berta'));
+  expect(await others(true, signal)).not.toBeNull();
+  expect(await others(false, signal)).toBeNull();
+  expect(await two.permits(place('carla'))(true, signal)).not.toBeNull();
+});
+
+test('what a killed worker held comes back by itself', async () => {
+  const [killed, other] = threeWorkers(1, 1_000);
+  await killed.permits(place())(true, signal);
+  killed.onApplicationShutdown();
+  expect(await other.permits(place('berta'))(true, signal)).not.toBeNull();
+});
+
+test('a living worker keeps what it has, and learns when it was lost', async () => {
+  const [one, two] = threeWorkers(1, 600);
+  const permit = (await one.permits(place())(true, signal))!;
+  await sleep(1_500);
+  expect(permit.lost.aborted).toBe(false);
+  expect(await two.permits(place('berta'))(false, signal)).toBeNull();
+  await db.query(`DELETE FROM mailferry.source_slots`);
+  await until(async () => permit.lost.aborted);
+});
+
+test('pools of three workers on real connections: all work gets done, and no more are open than may be', async () => {
+  const account = oldProvider.account();
+  const opened: ImapConnection[] = [];
+  let most = 0;
+  const pools = threeWorkers(3).map(
+    (slots) =>
+      new ImapPool(
+        async (stop) => {
+          const target = { host: '127.0.0.1', port: account.imapsPort, security: 'tls', ca: account.ca } as const;
+          const policy = { allowPrivate: true, allowPlaintext: false, ports: 'any', deadlineMs: 20_000 } as const;
+          const login = { kind: 'password', user: account.user, password: account.password } as const;
+          const connection = await openImap(target, login, { policy }, stop);
+          opened.push(connection);
+          most = Math.max(most, opened.filter(({ closed }) => !closed).length);
+          return connection;
+        },
+        4,
+        slots.permits(place()),
+      ),
+  );
+  let worked = 0;
+  const work = async (pool: ImapPool): Promise<void> => {
+    await pool.use(signal, async (connection) => {
+      await connection.command('NOOP');
+      worked++;
+    });
+  };
+  await Promise.all(
+    pools.map(async (pool) => {
+      await Promise.all(Array.from({ length: 6 }, () => work(pool)));
+      await pool.close();
+    }),
+  );
+  expect(worked).toBe(18);
+  expect(most).toBeLessThanOrEqual(3);
+  await until(async () => (await rows()) === 0);
+});
