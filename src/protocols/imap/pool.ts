@@ -47,6 +47,8 @@ export class ImapPool {
         this.forget(connection);
         continue;
       }
+      // While we were refused one may have been given back, or the last one lost: then there is nothing to wait for.
+      if (this.idle.length > 0 || this.all.size + this.opening === 0) continue;
       await this.freed(signal);
     }
   }
