@@ -3,6 +3,7 @@ import type { PostgresDataSourceOptions } from 'typeorm/driver/postgres/Postgres
 import { Init1764000000000 } from '../../migrations/1764000000000-init.js';
 import { Standalone1764000000100 } from '../../migrations/1764000000100-standalone.js';
 import { SourceFolderObjectId1764000002000 } from '../../migrations/1764000002000-source-folder-object-id.js';
+import { ReadVolume1764000002100 } from '../../migrations/1764000002100-read-volume.js';
 import { Batches1764000003000 } from '../../migrations/1764000003000-batches.js';
 import { ShellJobs1764000003500 } from '../../migrations/1764000003500-shell-jobs.js';
 import { Fairness1764000003510 } from '../../migrations/1764000003510-fairness.js';
@@ -18,6 +19,7 @@ export const MIGRATIONS = [
   Init1764000000000,
   Standalone1764000000100,
   SourceFolderObjectId1764000002000,
+  ReadVolume1764000002100,
   Batches1764000003000,
   ShellJobs1764000003500,
   Fairness1764000003510,

@@ -68,6 +68,11 @@ export interface FlagChange {
   readonly remove: readonly string[];
 }
 
+export interface FlagRefusal {
+  readonly id: DestinationId;
+  readonly flags: readonly string[];
+}
+
 /** `folder` is where the items went. Nothing is ever expunged for good by this. */
 export interface AsideOutcome {
   readonly folder: readonly string[];
@@ -131,7 +136,12 @@ export interface Destination {
     depth: 'header' | 'body',
     signal: AbortSignal,
   ): AsyncIterable<Fingerprint>;
-  setFlags(folder: DestinationFolder, changes: readonly FlagChange[], signal: AbortSignal): Promise<void>;
+  /** @returns what the server did not take; the rest is done. */
+  setFlags(
+    folder: DestinationFolder,
+    changes: readonly FlagChange[],
+    signal: AbortSignal,
+  ): Promise<readonly FlagRefusal[]>;
   /** Moves items into another folder (made when missing): the recovery folder of a replace. */
   setAside(
     folder: DestinationFolder,

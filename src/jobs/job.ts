@@ -56,6 +56,8 @@ export interface SourceSettings {
 export interface JobFilters {
   /** Source paths, one array entry a level; children go with them. */
   readonly excludeFolders?: readonly (readonly string[])[];
+  /** The same for folders that are left out unless they are asked for (Gmail's spam and trash). */
+  readonly includeFolders?: readonly (readonly string[])[];
   /** ISO 8601: only mail from this moment on. */
   readonly since?: string;
   /** Largest item in bytes. */
@@ -68,6 +70,11 @@ export interface JobOptions {
   readonly keepForSync?: boolean;
   /** Hash every body on both sides at the end. Default false. */
   readonly deepVerify?: boolean;
+  /**
+   * Gmail: a message goes into one folder; its other labels are left ('primary', the default) or become keywords of the
+   * message ('keywords').
+   */
+  readonly labels?: 'primary' | 'keywords';
 }
 
 export interface Counts {
@@ -138,6 +145,8 @@ export interface TestFolder {
   readonly levels?: readonly string[];
   readonly kind: ItemKind;
   readonly role?: string;
+  /** True: left out unless JobFilters.includeFolders names it. */
+  readonly optional?: boolean;
   readonly items: number | null;
   readonly bytes: number | null;
 }

@@ -81,11 +81,13 @@ const ITEMS = z
   .array(z.enum(ITEM_KINDS))
   .min(1, 'names nothing to import')
   .transform((items) => ITEM_KINDS.filter((kind) => items.includes(kind)));
+const PATHS = z
+  .array(z.array(z.string().min(1).max(2_000)).min(1).max(100))
+  .max(MAX_FOLDERS)
+  .optional();
 const FILTERS = z.strictObject({
-  excludeFolders: z
-    .array(z.array(z.string().min(1).max(2_000)).min(1).max(100))
-    .max(MAX_FOLDERS)
-    .optional(),
+  excludeFolders: PATHS,
+  includeFolders: PATHS,
   since: z.iso
     .datetime({ offset: true })
     .or(z.iso.date())
@@ -97,6 +99,7 @@ const OPTIONS = z.strictObject({
   repair: z.boolean().optional(),
   keepForSync: z.boolean().optional(),
   deepVerify: z.boolean().optional(),
+  labels: z.enum(['primary', 'keywords']).optional(),
 });
 const FORM = z
   .record(z.string().max(100), z.unknown())

@@ -238,7 +238,10 @@ export interface LedgerSession {
   boundCounts(): Promise<ReadonlyMap<FolderId, number>>;
   /** Those of the digests that a binding of another source folder of this link has. */
   boundElsewhere(folder: FolderId, digests: readonly Digest[]): Promise<ReadonlySet<Digest>>;
-  /** This link's bindings of these keys, in any order; keys without one are left out. */
+  /**
+   * This link's bindings of these keys, in any order; keys without one are left out. In a folder with keyScope 'account'
+   * those of every such folder.
+   */
   bound(folder: FolderId, keys: readonly ItemKey[]): Promise<Binding[]>;
   /** The source gave items new keys (UIDVALIDITY): their bindings move along. One to one; a key that is bound stays. */
   rekey(folder: FolderId, moved: readonly { from: ItemKey; to: ItemKey }[]): Promise<void>;

@@ -52,6 +52,8 @@ import { OfferedAgain } from './settlement.js';
 export class PostgresSession implements LedgerSession {
   private readonly work: LeasedWork;
   private readonly again = new OfferedAgain();
+  /** Folders whose keys are one set, by any of them. */
+  private readonly sharing = new Map<FolderId, readonly string[]>();
   /** What unsettled() just read of a page, for earlier(). */
   private readonly boundOfPage = new WeakMap<readonly ItemMeta[], ReadonlyMap<string, BindingRow>>();
 
@@ -73,6 +75,7 @@ export class PostgresSession implements LedgerSession {
     renamed: readonly { folder: FolderId; source: SourceFolderId }[] = [],
   ): Promise<FolderMap> {
     const { link, mailbox } = this.lease;
+    this.sharing.clear();
     return this.work.write((query) => saveFolderMap(query, link, mailbox, plan, destinations, renamed));
   }
 
@@ -180,7 +183,9 @@ export class PostgresSession implements LedgerSession {
   }
 
   async bound(folder: FolderId, keys: readonly ItemKey[]): Promise<Binding[]> {
-    const rows = await this.work.read((query) => readBound(query, this.lease.mailbox, [folder], keys));
+    const rows = await this.work.read(async (query) =>
+      readBound(query, this.lease.mailbox, await this.foldersSharingKeys(query, folder), keys),
+    );
     return rows.map(toBinding);
   }
 
@@ -254,7 +259,13 @@ export class PostgresSession implements LedgerSession {
     }
   }
 
-  private async foldersSharingKeys(query: Query, folder: FolderId): Promise<string[]> {
+  private async foldersSharingKeys(query: Query, folder: FolderId): Promise<readonly string[]> {
+    const known = this.sharing.get(folder) ?? (await this.askSharing(query, folder));
+    this.sharing.set(folder, known);
+    return known;
+  }
+
+  private async askSharing(query: Query, folder: FolderId): Promise<readonly string[]> {
     const rows = await query<{ id: string }>(
       `SELECT o.id FROM mailferry.folders f JOIN mailferry.folders o ON o.link = f.link AND o.key_scope = 'account'
        WHERE f.id = $1 AND f.key_scope = 'account'`,

@@ -20,14 +20,16 @@ const CR = 0x0d;
 const LF = 0x0a;
 const NUL = 0x00;
 const QUESTION = 0x3f;
+/** What Cyrus stores in place of an 8-bit byte in a header. */
+const STORED_EIGHT_BIT = 0x58;
 /** What Dovecot stores in place of NUL. */
 const STORED_NUL = 0x80;
 
 /**
  * Digests an RFC 5322 message in a form that survives what servers do to one they store: line ends become CRLF,
  * a final line end is added, lone CRs are dropped, NUL is stored as 0x80, header lines are folded anew and 8-bit
- * header bytes are replaced. So: every CR and all trailing LFs are left out, NUL counts as 0x80, and in the header
- * block blanks and folds are left out and a run of 8-bit bytes counts as one question mark.
+ * header bytes are replaced, by Cyrus with an X for each. So: every CR and all trailing LFs are left out, NUL counts as
+ * 0x80, and in the header block blanks and folds are left out and a run of 8-bit bytes and Xs counts as one question mark.
  */
 export class MessageDigester {
   private readonly whole: Hash = createHash('sha256');
@@ -38,7 +40,7 @@ export class MessageDigester {
   private inHeader = true;
   /** LFs seen and not yet hashed: dropped if nothing follows. */
   private pendingLf = 0;
-  private lastWas8Bit = false;
+  private wasReplaceable = false;
 
   update(chunk: Uint8Array): void {
     this.size += chunk.length;
@@ -68,15 +70,15 @@ export class MessageDigester {
         // A line that starts with a blank continues the one before it (RFC 5322 section 2.2.3).
         if (!blank) out[n++] = LF;
         this.pendingLf = 0;
-        this.lastWas8Bit = false;
+        this.wasReplaceable = false;
       }
       if (blank) continue;
-      if (byte >= 0x80 || byte === NUL) {
-        if (!this.lastWas8Bit) out[n++] = QUESTION;
-        this.lastWas8Bit = true;
+      if (byte >= 0x80 || byte === STORED_EIGHT_BIT || byte === NUL) {
+        if (!this.wasReplaceable) out[n++] = QUESTION;
+        this.wasReplaceable = true;
       } else {
         out[n++] = byte;
-        this.lastWas8Bit = false;
+        this.wasReplaceable = false;
       }
     }
     const used = out.subarray(0, n);

@@ -35,6 +35,8 @@ export interface SourceFolder {
   /** False: the source cannot show everything in it (a provider's listing limit); the reason is `note`. */
   readonly complete: boolean;
   readonly note?: string;
+  /** True: left out unless the person asks for it (Gmail's spam and trash). */
+  readonly optional?: boolean;
   /** Present: it belongs to somebody else or is no mail folder. It is named in the plan and the report, never copied. */
   readonly leftOut?: { readonly code: string; readonly message: string };
   /** What the source says it holds, for the plan. Null: not known before the scan. */

@@ -7,6 +7,16 @@ export const CHANGES: Readonly<Record<string, string>> = {
   DATE_MISSING: 'The old server gave no date of arrival; the new one shows the date of the migration.',
   DATES_NOT_KEPT: 'The new server gives every message the date of the migration.',
   FLAGS_CHANGED: 'The new server did not take all marks of these messages.',
+  FLAGS_UPDATED:
+    'Marks or labels changed at the old provider since the last run and were changed in the new mailbox too.',
+  FLAGS_KEPT:
+    'Marks or labels changed at the old provider and in the new mailbox since the last run; those of the new mailbox stay.',
+  REMOVED_AT_SOURCE:
+    'These messages are not at the old provider any more; what was copied of them stays in the new mailbox.',
+  MOVED_AT_SOURCE:
+    'These messages are in another folder at the old provider now; in the new mailbox they stay where they were copied to.',
+  FOLDER_REMOVED_AT_SOURCE:
+    'The folder is not at the old provider any more; the messages that were copied from it stay in the new mailbox.',
   FLAG_DROPPED: 'The new server does not take this mark or label.',
   KEYWORD_MAPPED: 'The new server does not take this label as it is; it was spelled otherwise.',
   KEYWORDS_CHANGED: 'The new server changed the labels of these messages.',
@@ -48,6 +58,10 @@ export const CHANGES: Readonly<Record<string, string>> = {
     'The folder was renamed at the old provider; its mail goes on into the folder it has in the new mailbox.',
   DESTINATION_FOLDER_RENAMED: 'The folder was renamed in the new mailbox; its mail went on going there.',
   FOLDER_NOT_REMADE: 'The folder was removed in the new mailbox and nothing new came for it, so it was not made again.',
+  LABEL_DROPPED: 'These messages have a further label; they were copied once, into the folder of their first label.',
+  LABEL_NOT_SHOWN: 'These messages have a label that Gmail does not show to other programs; no folder was made for it.',
+  LABEL_VIEW: 'A view was left out: it shows mail that is in other folders, and that is copied once.',
+  CHATS: 'A folder was left out because it holds chats, which are no mail.',
   FOLDER_FAILED: 'The folder could not be copied to its end; run the migration again to go on.',
   FOLDER_NAME: 'A folder was left out because its name cannot be asked for.',
   SHARED_FOLDER: 'A folder was left out because it belongs to somebody else or to all.',

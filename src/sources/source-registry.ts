@@ -1,14 +1,15 @@
-import { ImapSource, type ImapSourceOptions } from './imap/imap-source.js';
+import { GmailSource, type GmailSourceOptions } from './gmail/gmail-source.js';
 import type { Source } from './source.js';
 
 /** What each kind of source is built from. A new source is a line here and in the list below. */
 export interface SourceOptions {
-  readonly imap: ImapSourceOptions;
+  readonly imap: GmailSourceOptions;
 }
 export type SourceKind = keyof SourceOptions;
 
 const SOURCES: { readonly [Kind in SourceKind]: (options: SourceOptions[Kind]) => Source } = {
-  imap: (options) => new ImapSource(options),
+  // Plain IMAP wherever the server has no labels.
+  imap: (options) => new GmailSource(options),
 };
 
 export function isSourceKind(kind: string): kind is SourceKind {

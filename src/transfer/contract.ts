@@ -11,6 +11,8 @@ export interface TransferOptions {
   readonly kinds: readonly ItemKind[];
   readonly existing: 'keep' | 'replace';
   readonly excludeFolders: readonly (readonly string[])[];
+  /** Folders that are left out unless they are named here. */
+  readonly includeFolders?: readonly (readonly string[])[];
   readonly since: Date | null;
   readonly maxItemBytes: number | null;
   readonly repair: boolean;

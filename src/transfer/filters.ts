@@ -1,8 +1,16 @@
 import type { Settled } from '../ledger/ledger.js';
-import type { FolderId } from '../mailbox/folder.js';
+import type { FolderId, SourceFolder } from '../mailbox/folder.js';
 import type { ItemMeta } from '../mailbox/item.js';
 import type { DestinationFacts } from '../destinations/destination.js';
 import type { TransferOptions } from './contract.js';
+
+/** Left out by the person, or by itself where the person did not ask for it. */
+export function isLeftOut(
+  { path, optional }: Pick<SourceFolder, 'path' | 'optional'>,
+  { excludeFolders, includeFolders = [] }: Pick<TransferOptions, 'excludeFolders' | 'includeFolders'>,
+): boolean {
+  return isExcluded(path, excludeFolders) || (optional === true && !isExcluded(path, includeFolders));
+}
 
 /** True for a folder that was left out by the person, and for everything below it. */
 export function isExcluded(path: readonly string[], excluded: TransferOptions['excludeFolders']): boolean {

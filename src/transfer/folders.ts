@@ -5,11 +5,12 @@ import {
   type FolderMapping,
   type FolderPlan,
   type SourceFolder,
+  type SourceFolderId,
 } from '../mailbox/folder.js';
 import type { FolderMap, KnownFolder } from '../ledger/ledger.js';
 import { TransferError } from '../mailbox/transfer-error.js';
 import { findDestinations, type Place } from './destination-renames.js';
-import { isExcluded } from './filters.js';
+import { isLeftOut } from './filters.js';
 import { Lane } from './lane.js';
 import { asMade, keepMapping } from './mapping.js';
 import { rekeyFolder } from './rekey.js';
@@ -24,6 +25,8 @@ export interface Folders {
   /** Left out by the person: their items are listed and counted as skipped. */
   readonly excluded: KnownFolder[];
   readonly all: readonly KnownFolder[];
+  /** What the source shows today. */
+  readonly listed: ReadonlySet<SourceFolderId>;
   /**
    * Gives bindings of source folders with a new UIDVALIDITY their new keys. After the recovery, which binds under
    * the old keys, and before anything is copied; only then the new UIDVALIDITY is saved, so that a crash in between
@@ -43,7 +46,7 @@ export async function prepareFolders(run: Run): Promise<Folders> {
   const places = await findDestinations(run, before);
   const planned = keepMapping(await run.destination.planFolders(listed), before, places);
   run.listener.planned(planned);
-  const out = (folder: SourceFolder) => isExcluded(folder.path, run.options.excludeFolders);
+  const out = (folder: SourceFolder) => isLeftOut(folder, run.options);
   const resting = await restRemoved(run, before, places, listed);
   const isCopied = ({ source }: FolderMapping) => !out(source) && !resting.has(source.id);
   const copied = { ...planned, mappings: planned.mappings.filter(isCopied) };
@@ -82,7 +85,9 @@ export async function prepareFolders(run: Run): Promise<Folders> {
       await withRetries(run, 'recognise', () => rekeyFolder(run, known, folder));
     await run.ledger.saveFolders(placed, marked);
   };
-  return { lanes, excluded, followSources, all: map.folders.map((known) => withFresh(known, listed)) };
+  for (const lane of lanes) for (const source of lane.sources) run.flagWishes.set(source.id, lane.flagChanges);
+  const all = map.folders.map((known) => withFresh(known, listed));
+  return { lanes, excluded, followSources, all, listed: new Set(listed.map(({ id }) => id)) };
 }
 
 /** The ledger's row with what the source says of the folder today. */

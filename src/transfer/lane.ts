@@ -95,6 +95,8 @@ export class Lane extends LaneState {
     let listed = false;
     let offered = 0;
     let next: SyncState | null = null;
+    let whole = true;
+    run.sourceChanges.listing(source);
     // Always the whole folder: a listing since a checkpoint cannot show what an earlier run failed or filtered.
     for await (const page of run.source.scan(source.source, null, run.signal)) {
       run.check();
@@ -106,6 +108,8 @@ export class Lane extends LaneState {
       if (next !== null) await this.checkpoint(source, next);
       next = page.next;
       listed = true;
+      whole &&= page.full;
+      run.sourceChanges.page(source.id, page.items);
       items += page.items.length;
       const pending = await run.ledger.unsettled(source.id, page.items);
       const before = await run.ledger.earlier(source.id, page.items);
@@ -123,6 +127,7 @@ export class Lane extends LaneState {
     }
     if (next !== null) await this.checkpoint(source, next);
     if (offered > 0 || !listed) await run.ledger.listed(source.id, { pending: 0, pendingBytes: 0, ...earlier });
+    if (whole) run.sourceChanges.listed(source.id);
     run.listedItems += items;
     await run.counted(source.id, true);
   }

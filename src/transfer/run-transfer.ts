@@ -93,12 +93,14 @@ async function move(run: Run): Promise<'complete' | 'incomplete'> {
   const { lanes } = folders;
   await inLanes(run, lanes, (lane) => onFolder(lane, () => recoverFolder(lane)));
   await run.step('recovered');
+  await run.sourceChanges.begin();
   await folders.followSources();
   await inLanes(run, lanes, (lane) => lane.copy(), LANES_A_CONNECTION);
   for (const folder of folders.excluded) await skipFolder(run, folder);
   await verifyAll(run, lanes);
   if (run.options.deepVerify) await inLanes(run, lanes, (lane) => onFolder(lane, () => deepVerify(lane)));
   await run.step('verified');
+  await run.sourceChanges.report(folders.all, ({ source }) => folders.listed.has(source.id));
   await describeRefusals(run, folders.all);
   const complete = await reconcile(run, folders);
   await run.step('reconciled');
@@ -155,7 +157,8 @@ async function onFolder<T>(lane: Lane, work: () => Promise<T>): Promise<T | null
 
 /** A folder that was left out: its items are named as skipped, so that found has no remainder. */
 async function skipFolder(run: Run, folder: KnownFolder): Promise<void> {
-  const reason = { code: 'FILTERED_FOLDER', message: 'You left its folder out.' };
+  const message = folder.source.optional ? 'Its folder is left out unless you ask for it.' : 'You left its folder out.';
+  const reason = { code: 'FILTERED_FOLDER', message };
   await withRetries(run, 'list', async () => {
     const earlier = { settledEarlier: 0, bytesEarlier: 0 };
     for await (const page of run.source.scan(folder.source, null, run.signal)) {

@@ -4,6 +4,8 @@ import type { Lease, LedgerSession } from '../ledger/ledger.js';
 import type { DestinationFolderId, FolderId } from '../mailbox/folder.js';
 import type { Source, SourceFacts } from '../sources/source.js';
 import type { Step, TransferListener, TransferOptions, TransferParts } from './contract.js';
+import type { FlagWishes } from './flag-wish.js';
+import { SourceChanges } from './source-changes.js';
 import { Stopped } from './stopping.js';
 
 const MOST_LISTENERS = 1_000;
@@ -25,6 +27,9 @@ export class Run {
   readonly unsure = new Set<DestinationFolderId>();
   /** Folders that could not be listed or written as a whole: the run is incomplete, and nothing is set aside. */
   readonly brokenFolders = new Set<FolderId>();
+  readonly sourceChanges: SourceChanges;
+  /** Of the lane that each source folder goes through. */
+  readonly flagWishes = new Map<FolderId, FlagWishes>();
   /** Items the source listed in this run. */
   listedItems = 0;
   private readonly broken = new AbortController();
@@ -40,6 +45,7 @@ export class Run {
     readonly sourceFacts: SourceFacts,
     readonly destinationFacts: DestinationFacts,
   ) {
+    this.sourceChanges = new SourceChanges(ledger);
     this.source = parts.source;
     this.destination = parts.destination;
     this.listener = parts.listener;

@@ -102,7 +102,9 @@ export class ConnectionTester {
     if (secrets.source.password === undefined && secrets.source.token === undefined)
       return failed('CREDENTIALS_REQUIRED');
     const source = new GuardedSource(
-      this.endpoints.source(settings, secrets.source),
+      this.endpoints.source(settings, secrets.source, undefined, {
+        ...(test.filters.excludeFolders === undefined ? {} : { excludeFolders: test.filters.excludeFolders }),
+      }),
       settings,
       this.attempts,
       this.options.limits.lockMinutes,

@@ -14,16 +14,27 @@ import { discover } from '../protocols/discovery/discover.js';
 import { classifyAuthError } from '../providers/auth-error.js';
 import type { Provider as MailProvider } from '../providers/provider.js';
 import { matchProvider, providerFor, providerOfHost, serverFor } from '../providers/registry.js';
-import type { ImapSourceOptions } from '../sources/imap/imap-source.js';
+import type { GmailSourceOptions } from '../sources/gmail/gmail-source.js';
 import { createSource, isSourceKind } from '../sources/source-registry.js';
 import type { Source } from '../sources/source.js';
 import { Budget } from '../transfer/budget.js';
 import { runTransfer } from '../transfer/run-transfer.js';
 import { BodyStaging } from '../transfer/staging.js';
 import { openHostedMailbox } from './destination-builder.js';
-import { ENDPOINTS, type Endpoints, LEDGER, type Links, LINKS, RUN_TRANSFER, STAGING } from './endpoints.js';
+import {
+  ENDPOINTS,
+  type Endpoints,
+  LEDGER,
+  type Links,
+  LINKS,
+  type Reading,
+  RUN_TRANSFER,
+  STAGING,
+} from './endpoints.js';
+import { MeteredSource } from './metered-source.js';
 import { SourceSlots } from './source-slots.js';
 import { imapLogin } from './source-login.js';
+import { VolumeMeter } from './volume-meter.js';
 
 /** For resolving, dialling and TLS together (ms). */
 const CONNECT_MS = 20_000;
@@ -33,10 +44,12 @@ const DESTINATION_CONNECTIONS = 4;
 const DISCOVERY_MS = 15_000;
 
 export const ENDPOINT_PROVIDERS: Provider[] = [
+  VolumeMeter,
   {
     provide: ENDPOINTS,
-    inject: [PLUGIN_OPTIONS, SourceSlots],
-    useFactory: (options: ResolvedOptions, slots: SourceSlots): Endpoints => realEndpoints(options, slots),
+    inject: [PLUGIN_OPTIONS, SourceSlots, VolumeMeter],
+    useFactory: (options: ResolvedOptions, slots: SourceSlots, meter: VolumeMeter): Endpoints =>
+      realEndpoints(options, slots, meter),
   },
   {
     provide: LINKS,
@@ -64,14 +77,16 @@ export const ENDPOINT_PROVIDERS: Provider[] = [
   { provide: RUN_TRANSFER, useValue: runTransfer },
 ];
 
-function realEndpoints(options: ResolvedOptions, slots: SourceSlots): Endpoints {
+function realEndpoints(options: ResolvedOptions, slots: SourceSlots, meter: VolumeMeter): Endpoints {
   const policy: ConnectPolicy = { ...options.egress, deadlineMs: CONNECT_MS };
   return {
-    source: (settings, secret, say) => {
+    source: (settings, secret, say, reading = {}) => {
       const account = accountSubject(settings);
       const most = connectionsTo(settings, options.worker.connections);
       const permit = slots.permits({ host: settings.host.toLowerCase(), account, most }, say);
-      return openSource(settings, secret, policy, options, { permit });
+      const source = openSource(settings, secret, policy, options, { permit, ...readingOptions(reading) });
+      const perDay = knownProvider(settings)?.limits.bytesDownPerDay;
+      return perDay === undefined ? source : new MeteredSource(source, meter, perDay);
     },
     destination: (grant) => openHostedMailbox(grant, DESTINATION_CONNECTIONS),
     discover: async (address, signal) => {
@@ -92,13 +107,20 @@ function realEndpoints(options: ResolvedOptions, slots: SourceSlots): Endpoints 
   };
 }
 
+function readingOptions({ labels, excludeFolders }: Reading): Partial<GmailSourceOptions> {
+  return {
+    ...(labels === undefined ? {} : { labels }),
+    ...(excludeFolders === undefined ? {} : { excludeFolders }),
+  };
+}
+
 /** @param more what is known beside the settings of a job: an authority, another way to sign in. */
 export function openSource(
   settings: SourceSettings,
   secret: SourceSecret,
   policy: ConnectPolicy,
   { worker }: { readonly worker: Pick<ResolvedOptions['worker'], 'connections'> },
-  more: Partial<ImapSourceOptions> = {},
+  more: Partial<GmailSourceOptions> = {},
 ): Source {
   const { type, host, port, security, username, caFingerprint, provider } = settings;
   if (!isSourceKind(type))

@@ -1,6 +1,6 @@
 import type { Destination } from '../destinations/destination.js';
 import type { Discovered, SourceSecret } from '../jobs/contract.js';
-import type { SourceSettings } from '../jobs/job.js';
+import type { JobFilters, JobOptions, SourceSettings } from '../jobs/job.js';
 import type { LinkId } from '../ledger/ledger.js';
 import type { DestinationGrant, MailboxRef } from '../panel/host-panel.js';
 import type { Source, SourceAccount } from '../sources/source.js';
@@ -12,9 +12,12 @@ export const RUN_TRANSFER = Symbol('mailferry.runTransfer');
 export const STAGING = Symbol('mailferry.staging');
 export const LINKS = Symbol('mailferry.links');
 
+/** What the source must know of the job to show its folders as they will be copied. */
+export interface Reading extends Pick<JobFilters, 'excludeFolders'>, Pick<JobOptions, 'labels'> {}
+
 export interface Endpoints {
   /** Connects nothing yet. @param say for the job's log. @throws TransferError SOURCE_UNSUPPORTED */
-  source(settings: SourceSettings, secret: SourceSecret, say?: (text: string) => void): Source;
+  source(settings: SourceSettings, secret: SourceSecret, say?: (text: string) => void, reading?: Reading): Source;
   /** @param grant asked again on every reconnect. */
   destination(grant: () => Promise<DestinationGrant>): Destination;
   /** Settings for an address, without signing in to anything. */

@@ -10,6 +10,8 @@ import { SecretOpener } from './secret-opener.js';
 const BATCH = 500;
 /** A worker that has been silent for a day is of no interest any more (h). */
 const WORKER_HOURS = 24;
+/** Volumes count for a day (h). */
+const VOLUME_HOURS = 48;
 
 /** Removes what is past its time. Each step stands alone: one that fails does not keep the others from their work. */
 @Injectable()
@@ -44,6 +46,9 @@ export class Pruner {
     );
     await this.step('slots', () => this.run(`DELETE FROM mailferry.source_slots WHERE until < clock_timestamp()`));
     await this.step('turns', () => this.run(`DELETE FROM mailferry.turns WHERE at < now() - interval '7 days'`));
+    await this.step('volumes', () =>
+      this.run(`DELETE FROM mailferry.read_volume WHERE hour < now() - make_interval(hours => $1)`, [VOLUME_HOURS]),
+    );
     await this.step('old master keys', () => this.opener.rewrapAll());
   }
 

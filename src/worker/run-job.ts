@@ -19,7 +19,16 @@ import { ProgressRecorder } from '../progress/recorder.js';
 import type { Source } from '../sources/source.js';
 import type { RunTransfer, TransferEnd, TransferOptions } from '../transfer/contract.js';
 import { type Access, DestinationAccess } from './destination-access.js';
-import { ENDPOINTS, type Endpoints, LEDGER, type Links, LINKS, RUN_TRANSFER, STAGING } from './endpoints.js';
+import {
+  ENDPOINTS,
+  type Endpoints,
+  LEDGER,
+  type Links,
+  LINKS,
+  type Reading,
+  RUN_TRANSFER,
+  STAGING,
+} from './endpoints.js';
 import { GuardedSource } from './guarded-source.js';
 import { HANDED_BACK, judge, judgeError, unforeseen, type Verdict } from './run-end.js';
 import { nextJob } from './next-job.js';
@@ -201,7 +210,7 @@ export class RunJob {
     if (await this.sameMailbox.suspects(settings, grant, job.mailbox)) throw needed('SAME_MAILBOX', 'source');
 
     bench.source = new GuardedSource(
-      this.endpoints.source(settings, secrets.source, (text) => recorder.log('info', text)),
+      this.endpoints.source(settings, secrets.source, (text) => recorder.log('info', text), readingOf(job)),
       settings,
       this.attempts,
       this.options.limits.lockMinutes,
@@ -342,12 +351,17 @@ function transferOptions(job: JobEntity): TransferOptions {
     kinds: job.items,
     existing: job.existing,
     excludeFolders: filters.excludeFolders ?? [],
+    includeFolders: filters.includeFolders ?? [],
     since: filters.since === undefined ? null : new Date(filters.since),
     maxItemBytes: filters.maxItemBytes ?? null,
     repair: options.repair ?? true,
     deepVerify: options.deepVerify ?? false,
     recoveryFolder: [`Before migration ${day}`],
   };
+}
+
+function readingOf({ filters: { excludeFolders }, options: { labels } }: JobEntity): Reading {
+  return { ...(excludeFolders === undefined ? {} : { excludeFolders }), ...(labels === undefined ? {} : { labels }) };
 }
 
 function needed(code: string, side: 'source' | 'destination'): TransferError {

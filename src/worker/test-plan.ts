@@ -2,6 +2,7 @@ import type { Destination, DestinationFacts } from '../destinations/destination.
 import { displayPath, inPeoplesOrder, type SourceFolder } from '../mailbox/folder.js';
 import type { JobFilters, TestFolder, TestPlan } from '../jobs/job.js';
 import type { Source } from '../sources/source.js';
+import { isLeftOut } from '../transfer/filters.js';
 
 /** What one migration was measured to copy over an ordinary line, for the rough time only. */
 const ITEMS_PER_SECOND = 40;
@@ -19,11 +20,12 @@ export interface Quota {
 export function testFolders(folders: readonly SourceFolder[]): TestFolder[] {
   return inPeoplesOrder(folders)
     .filter(({ selectable, leftOut }) => selectable && leftOut === undefined)
-    .map(({ path, kind, role, items, bytes }) => ({
+    .map(({ path, kind, role, optional, items, bytes }) => ({
       path: displayPath(path),
       levels: path,
       kind,
       ...(role === undefined ? {} : { role }),
+      ...(optional === true ? { optional } : {}),
       items,
       bytes,
     }));
@@ -45,11 +47,10 @@ export function totalsOf(folders: readonly { items: number | null; bytes: number
 export function wanted(
   folders: readonly SourceFolder[],
   kinds: readonly string[],
-  { excludeFolders = [] }: JobFilters,
+  { excludeFolders = [], includeFolders = [] }: JobFilters,
 ): SourceFolder[] {
-  const out = (path: readonly string[]): boolean =>
-    excludeFolders.some((left) => left.every((level, i) => path[i] === level));
-  return inPeoplesOrder(folders).filter(({ kind, path }) => kinds.includes(kind) && !out(path));
+  const out = (folder: SourceFolder): boolean => isLeftOut(folder, { excludeFolders, includeFolders });
+  return inPeoplesOrder(folders).filter((folder) => kinds.includes(folder.kind) && !out(folder));
 }
 
 /** A preview of the whole move. Changes nothing at either side. */

@@ -1,4 +1,5 @@
-import type { TransferEnd, TransferOptions } from '../../src/transfer/contract.js';
+import type { Source } from '../../src/sources/source.js';
+import type { Step, TransferEnd, TransferOptions } from '../../src/transfer/contract.js';
 import { runTransfer } from '../../src/transfer/run-transfer.js';
 import { BodyStaging } from '../../src/transfer/staging.js';
 import { destinationOn } from '../destinations/imap-mailbox.js';
@@ -11,6 +12,7 @@ const OPTIONS: TransferOptions = {
   kinds: ['mail'],
   existing: 'keep',
   excludeFolders: [],
+  includeFolders: [],
   since: null,
   maxItemBytes: null,
   repair: true,
@@ -35,6 +37,9 @@ export interface Told {
   readonly log: readonly string[];
 }
 
+/** What a crashed run throws. */
+export class Crash extends Error {}
+
 /** The product's engine between two real mailboxes, with what it tells of every run. The ledger outlives the runs. */
 export class Migration {
   private readonly store = new MemoryStore();
@@ -43,7 +48,7 @@ export class Migration {
   private runs = 0;
 
   constructor(
-    private readonly from: TestAccount,
+    private readonly from: TestAccount | (() => Source),
     private readonly to: TestAccount,
   ) {}
 
@@ -51,11 +56,12 @@ export class Migration {
     return new MemoryLedger({ store: this.store, clock: this.clock });
   }
 
-  async run(options: Partial<TransferOptions> = {}): Promise<Told> {
+  /** @param dieAt the engine ends at the first such step, as a crash would end it. */
+  async run(options: Partial<TransferOptions> = {}, dieAt?: Step): Promise<Told> {
     const job = `job ${++this.runs}`;
     const log: string[] = [];
     const parts = {
-      source: sourceOn(this.from),
+      source: typeof this.from === 'function' ? this.from() : sourceOn(this.from),
       destination: destinationOn(this.to),
       ledger: this.ledger(),
       staging: new BodyStaging(),
@@ -71,6 +77,9 @@ export class Migration {
       run: job,
       holder: 'test',
       retryFailed: false,
+      step: (step: Step) => {
+        if (step === dieAt) throw new Crash();
+      },
     };
     const end = await runTransfer(parts, { ...OPTIONS, ...options }, new AbortController().signal);
     const sum = { found: 0, copied: 0, alreadyThere: 0, skipped: 0, failed: 0 };

@@ -6,6 +6,7 @@ import type {
   DestinationMark,
   Fingerprint,
   FlagChange,
+  FlagRefusal,
   FoundItem,
   PlacedItem,
   Placement,
@@ -43,6 +44,8 @@ export interface FakeDestinationQuirks {
   killLandsAfterMs?: number | null;
   /** list() shows a message only so long after it was stored. */
   showsAfterMs?: number;
+  /** Flags that are refused when they are set later. */
+  refusesFlag?: (flag: string) => boolean;
   /** Default false: MAILBOXID. */
   tellsObjectIds?: boolean;
   /** Called between two appends: what other people do meanwhile. */
@@ -283,14 +286,19 @@ export class FakeDestination implements Destination {
     }
   }
 
-  async setFlags(folder: DestinationFolder, changes: readonly FlagChange[]): Promise<void> {
+  async setFlags(folder: DestinationFolder, changes: readonly FlagChange[]): Promise<FlagRefusal[]> {
     const f = this.open(folder);
+    const refused: FlagRefusal[] = [];
     for (const change of changes) {
       const m = f.messages.find((one) => one.uid === Number(change.id.id));
       if (!m) continue;
       const removed = new Set(change.remove.map((flag) => flag.toLowerCase()));
-      m.flags = [...m.flags.filter((flag) => !removed.has(flag.toLowerCase())), ...change.add];
+      const no = change.add.filter((flag) => this.quirks.refusesFlag?.(flag));
+      if (no.length > 0) refused.push({ id: change.id, flags: no });
+      const add = change.add.filter((flag) => !no.includes(flag));
+      m.flags = [...m.flags.filter((flag) => !removed.has(flag.toLowerCase())), ...add];
     }
+    return refused;
   }
 
   async setAside(

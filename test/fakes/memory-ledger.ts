@@ -472,7 +472,9 @@ class MemorySession implements LedgerSession {
   }
 
   async bound(folder: FolderId, keys: readonly ItemKey[]): Promise<Binding[]> {
-    const found = keys.map((key) => this.mailbox.bindings.get(placeName({ folder, key })));
+    const found = this.scopeOf(folder).flatMap((f) =>
+      keys.map((key) => this.mailbox.bindings.get(placeName({ folder: f, key }))),
+    );
     return found.filter((b) => b !== undefined).map(toBinding);
   }
 

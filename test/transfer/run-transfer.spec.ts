@@ -305,6 +305,49 @@ describe('flags that change at the source', () => {
   });
 });
 
+describe('what changed at the source since the last run', () => {
+  it('is told: flags brought over, kept because of the person, and refused', async () => {
+    const world = new World({}, { refusesFlag: (flag) => flag === 'No' });
+    fill(world, ['INBOX'], 1, 2, 3);
+    await world.run({ job: 'first' });
+    world.hoster.folder(['INBOX'])!.messages[1]!.flags = ['\\Answered'];
+    const old = world.old.folder(['INBOX'])!.messages;
+    for (const [i, m] of old.entries()) m.flags = i === 2 ? ['\\Flagged', 'No'] : ['\\Flagged', 'Yes'];
+    await world.run({ job: 'second' });
+    const flags = () => world.hoster.folder(['INBOX'])!.messages.map((m) => [...m.flags].sort());
+    expect(flags()).toEqual([['Yes', '\\Flagged'].sort(), ['\\Answered'], ['\\Flagged']]);
+    expect(world.remarks('second')).toEqual({ FLAGS_UPDATED: 1, FLAGS_KEPT: 1, FLAG_DROPPED: 1 });
+    await world.run({ job: 'third' });
+    expect(world.remarks('third')).toEqual({});
+    // What the new server never took is no edit of the person's: the next change still arrives.
+    old[2]!.flags = ['\\Flagged', 'No', '\\Seen'];
+    await world.run({ job: 'fourth' });
+    expect(flags()[2]).toEqual(['\\Flagged', '\\Seen']);
+  });
+
+  it('is told and not followed: messages and folders that are gone, or are in another folder now', async () => {
+    const world = new World();
+    fill(world, ['INBOX'], 1, 2, 3);
+    fill(world, ['Work'], 4);
+    fill(world, ['Old'], 5, 6);
+    await world.run({ job: 'first' });
+    const before = contents(world.hoster, 'INBOX');
+    world.old.folder(['INBOX'])!.remove(1);
+    world.old.folder(['INBOX'])!.remove(2);
+    fill(world, ['Work'], 2);
+    world.old.remove(['Old']);
+    await world.run({ job: 'second' });
+    expect(contents(world.hoster, 'INBOX')).toEqual(before);
+    expect(contents(world.hoster, 'Work')).toEqual(contents(world.old, 'Work'));
+    expect(contents(world.hoster, 'Old')).toHaveLength(2);
+    const told = { REMOVED_AT_SOURCE: 1, MOVED_AT_SOURCE: 1, FOLDER_REMOVED_AT_SOURCE: 2 };
+    expect(world.remarks('second')).toEqual(told);
+    // Told as it is, not added up.
+    await world.run({ job: 'second' });
+    expect(world.remarks('second')).toEqual(told);
+  });
+});
+
 describe('replace', () => {
   const replace = { existing: 'replace' as const };
   it('sets aside what was there and equals nothing, after the copy, and deletes nothing', async () => {

@@ -20,6 +20,7 @@ export const usual: TransferOptions = {
   kinds: ['mail'],
   existing: 'keep',
   excludeFolders: [],
+  includeFolders: [],
   since: null,
   maxItemBytes: null,
   repair: true,

@@ -5,14 +5,13 @@ import type { ConnectPolicy } from '../../protocols/connect.js';
 import { quota } from '../../protocols/imap/commands/quota.js';
 import type { MailboxState } from '../../protocols/imap/commands/select.js';
 import { status } from '../../protocols/imap/commands/status.js';
-import { storeFlags } from '../../protocols/imap/commands/store-flags.js';
 import { unselect } from '../../protocols/imap/commands/unselect.js';
 import type { ImapConnection } from '../../protocols/imap/connection.js';
 import { ImapFailure, isRefusal } from '../../protocols/imap/failure.js';
 import { fetchWindow, inPages, uidWindows } from '../../protocols/imap/mailbox-windows.js';
 import { type ImapLogin, openImap } from '../../protocols/imap/open.js';
 import { ImapPool } from '../../protocols/imap/pool.js';
-import { isUid, toSequenceSets } from '../../protocols/imap/sequence-set.js';
+import { isUid } from '../../protocols/imap/sequence-set.js';
 import { ImapSession } from '../../protocols/imap/session.js';
 import {
   type AsideOutcome,
@@ -22,6 +21,7 @@ import {
   type DestinationMark,
   type Fingerprint,
   type FlagChange,
+  type FlagRefusal,
   type FoundItem,
   MAX_LIST_WINDOW,
   type PlacedItem,
@@ -37,7 +37,7 @@ import { fingerprintUids } from './fingerprint.js';
 import { locate } from './locate.js';
 import { planFolders } from './plan.js';
 import { fitPath, pathKey } from './names.js';
-import { fitFlags } from './flags.js';
+import { changeFlags } from './change-flags.js';
 import { setAside } from './set-aside.js';
 import { storeItems } from './store.js';
 
@@ -269,28 +269,17 @@ export class ImapDestination implements Destination {
     }
   }
 
-  async setFlags(folder: DestinationFolder, changes: readonly FlagChange[], signal: AbortSignal): Promise<void> {
+  async setFlags(
+    folder: DestinationFolder,
+    changes: readonly FlagChange[],
+    signal: AbortSignal,
+  ): Promise<readonly FlagRefusal[]> {
     const [first] = changes;
-    if (first === undefined) return;
+    if (first === undefined) return [];
     const permanent = await this.permanentFlags(folder, signal);
-    // Changes that are the same go together.
-    const groups = new Map<string, { sign: '+' | '-'; flags: string[]; uids: number[] }>();
-    for (const { id, add, remove } of changes) {
-      for (const [sign, wanted] of [['+', add] as const, ['-', remove] as const]) {
-        const { flags } = fitFlags(wanted, permanent);
-        if (flags.length === 0) continue;
-        const key = `${sign}${flags.join(' ')}`;
-        const group = groups.get(key) ?? { sign, flags, uids: [] };
-        group.uids.push(...uidsOf([id], first.id.epoch));
-        groups.set(key, group);
-      }
-    }
-    await this.session.repeatable(signal, folder.name, async (connection) => {
+    return this.session.repeatable(signal, folder.name, async (connection) => {
       await this.session.at(connection, folder.name, epochNumber(first.id.epoch), false);
-      for (const { sign, flags, uids } of groups.values()) {
-        const sets = toSequenceSets([...uids].sort((a, b) => a - b));
-        for (const set of sets) await storeFlags(connection, set, sign, flags);
-      }
+      return changeFlags(connection, changes, permanent);
     });
   }
 

@@ -44,18 +44,23 @@ export const DestinationAccess = z
   .strictObject({ username: line(320).optional(), password: text(8192) })
   .describe("Only where the panel's access is `user-secret`.");
 
+const Paths = z.array(z.array(z.string().min(1).max(2000)).min(1).max(100)).max(5000);
 export const Filters = z.strictObject({
-  excludeFolders: z
-    .array(z.array(z.string().min(1).max(2000)).min(1).max(100))
-    .max(5000)
-    .optional(),
+  excludeFolders: Paths.optional(),
+  includeFolders: Paths.optional().describe(
+    "Folders that are left out unless they are named here: Gmail's spam and trash",
+  ),
   since: z.union([z.iso.datetime({ offset: true }), z.iso.date()]).optional(),
   maxItemBytes: z.int().min(1).optional(),
 });
 const Options = z.strictObject({
   repair: z.boolean().optional(),
   keepForSync: z.boolean().optional(),
-  deepVerify: z.boolean().optional(),
+  deepVerify: z.boolean().optional().describe('Hash every body on both sides at the end'),
+  labels: z
+    .enum(['primary', 'keywords'])
+    .optional()
+    .describe('Gmail: each message goes into one folder; its other labels are left, or become keywords'),
 });
 const settings = {
   items: Items,

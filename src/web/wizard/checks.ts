@@ -108,6 +108,7 @@ export function checkItems(form: WizardForm, today: Date): { errors: FieldErrors
     errors,
     filters: {
       ...(form.exclude.length > 0 && { excludeFolders: form.exclude }),
+      ...(form.include.length > 0 && { includeFolders: form.include }),
       ...(since && { since: since.toISOString() }),
       ...(megabytes && { maxItemBytes: Math.round(megabytes * BYTES_PER_MEGABYTE) }),
     },

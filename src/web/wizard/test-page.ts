@@ -15,6 +15,13 @@ export interface PlanRow {
   readonly items: number | null;
   readonly bytes: number | null;
   readonly copied: boolean;
+  /** Left out unless it is ticked. */
+  readonly optional: boolean;
+}
+/** Folders the person left out, and those that are out by themselves and were asked for. */
+export interface Choice {
+  readonly exclude: readonly (readonly string[])[];
+  readonly include: readonly (readonly string[])[];
 }
 export interface PlanTotals {
   readonly folders: number;
@@ -53,12 +60,12 @@ export interface TestPageView {
 /** @param words what codes mean at this provider, where the general sentence would mislead */
 export function testPage(
   test: TestView | null,
-  exclude: readonly (readonly string[])[],
+  { exclude, include }: Choice,
   words: Readonly<Record<string, string | undefined>>,
 ): TestPageView {
   if (test === null) return { ...NOTHING, state: 'none' };
   if (test.state !== 'done') return { ...NOTHING, state: 'running', id: test.id, queued: test.state === 'queued' };
-  if (test.ok) return { ...NOTHING, state: 'passed', plan: planView(test, exclude) };
+  if (test.ok) return { ...NOTHING, state: 'passed', plan: planView(test, { exclude, include }) };
   return {
     ...NOTHING,
     state: 'failed',
@@ -74,7 +81,7 @@ const NOTHING = { id: null, queued: false, code: null, message: null, action: nu
 /** Fewer than the fields a form of ours may have. */
 const MAX_TICKS = 1500;
 
-export function planView(test: TestView, exclude: readonly (readonly string[])[]): PlanView {
+export function planView(test: TestView, { exclude, include }: Choice): PlanView {
   const goes = new Map(test.plan?.folders.map((folder) => [folder.from, folder]));
   const rows = test.folders
     .map((folder, index): PlanRow => {
@@ -90,7 +97,8 @@ export function planView(test: TestView, exclude: readonly (readonly string[])[]
         kind: folder.kind,
         items: folder.items,
         bytes: folder.bytes,
-        copied: !isExcluded(levels, exclude),
+        copied: !isExcluded(levels, exclude) && (!folder.optional || isExcluded(levels, include)),
+        optional: folder.optional === true,
       };
     })
     .filter((row) => !test.plan?.leftOut.some((folder) => folder.path === row.from));
@@ -129,6 +137,7 @@ export function isExcluded(path: readonly string[], exclude: readonly (readonly 
 
 export interface Ticks {
   readonly exclude: string[][];
+  readonly include: string[][];
   /** Ticked folders inside an unticked one: leaving a folder out takes what is in it along, so this must be asked. */
   readonly conflicts: readonly PlanRow[];
 }
@@ -136,12 +145,14 @@ export interface Ticks {
 /** The folders to leave out after the ticks on the plan. What was typed before and is not in the plan is dropped. */
 export function excludedBy(plan: PlanView, ticked: readonly string[]): Ticks {
   const kept = new Set(ticked);
-  const unticked = plan.rows.filter((row) => !kept.has(String(row.index))).map((row) => row.levels);
+  const isTicked = (row: PlanRow): boolean => kept.has(String(row.index));
+  const unticked = plan.rows.filter((row) => !isTicked(row) && !row.optional).map((row) => row.levels);
   const exclude: (readonly string[])[] = [];
   for (const path of [...unticked].sort((a, b) => a.length - b.length))
     if (!isExcluded(path, exclude)) exclude.push(path);
   return {
     exclude: exclude.map((path) => [...path]),
-    conflicts: plan.rows.filter((row) => kept.has(String(row.index)) && isExcluded(row.levels, exclude)),
+    include: plan.rows.filter((row) => row.optional && isTicked(row)).map(({ levels }) => [...levels]),
+    conflicts: plan.rows.filter((row) => isTicked(row) && isExcluded(row.levels, exclude)),
   };
 }

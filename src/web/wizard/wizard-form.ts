@@ -31,6 +31,11 @@ const schema = z.object({
   kinds: z.array(z.enum(ITEM_KINDS)).nullable().catch(null),
   /** Folders to leave out, one entry a level, typed and not yet saved with the job's filters; null: as saved. */
   exclude: z.array(z.array(z.string())).nullable().catch(null),
+  /** The same for folders that are left out by themselves and were ticked. */
+  include: z.array(z.array(z.string())).nullable().catch(null),
+  /** Gmail: what becomes of labels; undefined: as saved. */
+  labels: z.enum(['primary', 'keywords']).optional().catch(undefined),
+  deepVerify: z.boolean().optional().catch(undefined),
   /** As typed: yyyy-mm-dd. */
   since: text,
   maxMegabytes: text,
@@ -42,7 +47,12 @@ const schema = z.object({
 });
 
 /** What was typed, step by step, as text; kept with the draft. Never holds a password. */
-export type WizardForm = Omit<z.infer<typeof schema>, 'exclude'> & { readonly exclude: readonly (readonly string[])[] };
+export type WizardForm = Omit<z.infer<typeof schema>, 'exclude' | 'include' | 'labels' | 'deepVerify'> & {
+  readonly exclude: readonly (readonly string[])[];
+  readonly include: readonly (readonly string[])[];
+  readonly labels: 'primary' | 'keywords';
+  readonly deepVerify: boolean;
+};
 export type ConnectionForm = z.infer<typeof connection>;
 
 /** What a form sends: one value, several of one name, or nothing. */
@@ -52,7 +62,14 @@ export type FormBody = Readonly<Record<string, unknown>>;
 export function readForm(draft: Draft): WizardForm {
   const { job } = draft;
   const source = job.source.host ? job.source : null;
-  const form = schema.parse({ connection: null, kinds: null, certificate: null, exclude: null, ...draft.form });
+  const form = schema.parse({
+    connection: null,
+    kinds: null,
+    certificate: null,
+    exclude: null,
+    include: null,
+    ...draft.form,
+  });
   return {
     ...form,
     provider: form.provider || (source ? (source.provider ?? OTHER_PROVIDER) : ''),
@@ -66,6 +83,9 @@ export function readForm(draft: Draft): WizardForm {
       }),
     kinds: form.kinds ?? (job.items.length > 0 ? [...job.items] : null),
     exclude: form.exclude ?? job.filters.excludeFolders ?? [],
+    include: form.include ?? job.filters.includeFolders ?? [],
+    labels: form.labels ?? job.options.labels ?? 'primary',
+    deepVerify: form.deepVerify ?? job.options.deepVerify ?? false,
     since: form.since || (job.filters.since?.slice(0, 10) ?? ''),
     maxMegabytes:
       form.maxMegabytes || (job.filters.maxItemBytes ? String(job.filters.maxItemBytes / BYTES_PER_MEGABYTE) : ''),
@@ -79,7 +99,7 @@ export const BYTES_PER_MEGABYTE = 1024 * 1024;
 
 /** The form as it is kept once its folders are saved with the job's filters: not twice, they may be many. */
 export function withSavedFilters(form: WizardForm): Readonly<Record<string, unknown>> {
-  return { ...form, exclude: null };
+  return { ...form, exclude: null, include: null };
 }
 
 export function markDone(form: WizardForm, step: Step): WizardForm {

@@ -78,6 +78,7 @@ const end = await runTransfer(
     kinds: ['mail'],
     existing: 'keep',
     excludeFolders: [],
+    includeFolders: [],
     since: null,
     maxItemBytes: null,
     repair: true,

@@ -111,6 +111,7 @@ describe('the wizard without JavaScript', () => {
       since: '2019-12-31T00:00:00.000Z',
       maxItemBytes: 25 * 1024 * 1024,
     });
+    expect(job().view.options).toMatchObject({ deepVerify: false });
     await alice.submit('/connection', { host: 'half.typed', username: 'al', password: CANARY, do: 'back' });
     expect(step()).toBe('items');
     await alice.submit('/items', { do: 'continue' });
@@ -236,6 +237,40 @@ describe('the wizard without JavaScript', () => {
     expect(alice.text).toContain('Gmail does not offer this to other programs.');
     await alice.submit('/items', { kinds: ['mail', 'notes', '__proto__'] });
     expect(job().view.items).toEqual(['mail']);
+  });
+
+  it('offers to compare everything again, and labels as keywords only where there are labels', async () => {
+    await choose('gmail');
+    await alice.submit('/existing', {});
+    await alice.submit('/items', { labels: 'keywords', deepVerify: 'yes' });
+    expect(job().view.options).toEqual({ labels: 'keywords', deepVerify: true });
+    await alice.goto(`/new/${job().view.id}/items`);
+    expect(alice.text).toContain('Keep further Gmail labels as keywords');
+    await choose('imap');
+    await alice.submit('/existing', {});
+    expect(alice.text).not.toContain('labels');
+    expect(alice.text).toContain('Compare every message again at the end');
+  });
+
+  it('shows spam and trash of Gmail without a tick, takes them when they are ticked, and says what is left out', async () => {
+    const folder = (path: string, optional: boolean) => ({
+      path,
+      levels: path.split('/'),
+      kind: 'mail' as const,
+      items: 5,
+      bytes: 5_000,
+      ...(optional && { optional }),
+    });
+    const folders = [folder('INBOX', false), folder('[Gmail]/Spam', true), folder('[Gmail]/Trash', true)];
+    await toTest({ ...PASSED, folders, plan: { ...PASSED.plan!, leftOut: [] } });
+    await alice.submit('/test', { folders: ['0'], do: 'continue' });
+    expect(job().view.filters).toEqual({});
+    expect(alice.text).toContain('[Gmail]/Spam [Gmail]/Trash');
+    await alice.goto(`/new/${job().view.id}/test`);
+    await alice.submit('/test', { folders: ['0', '2'], do: 'continue' });
+    expect(job().view.filters).toEqual({ includeFolders: [['[Gmail]', 'Trash']] });
+    expect(alice.text).toContain('[Gmail]/Spam');
+    expect(alice.text).not.toContain('[Gmail]/Trash');
   });
 
   it('explains POP and goes on with IMAP', async () => {

@@ -2,6 +2,7 @@ import type { ZonedDate } from '../../../mailbox/item.js';
 import type { ImapConnection } from '../connection.js';
 import { ImapFailure } from '../failure.js';
 import { parseInternalDate } from '../internal-date.js';
+import type { Value } from '../parse.js';
 import { isUid } from '../sequence-set.js';
 import { asList, asNumber, asString, pairs, strings } from '../values.js';
 
@@ -13,20 +14,23 @@ export interface MessageMetadata {
   readonly flags: readonly string[];
 }
 
-const ITEMS = '(UID FLAGS INTERNALDATE RFC822.SIZE)';
+const ITEMS = ['UID', 'FLAGS', 'INTERNALDATE', 'RFC822.SIZE'];
 
 /**
  * Metadata of the messages of a UID set, in the server's order. Messages that are gone are left out.
+ * @param onItem gets all the server told as well, by upper-case name.
  * @param changedSince only those changed after this mod-sequence (RFC 7162).
+ * @param also names of further items to ask for.
  */
 export async function fetchMetadata(
   connection: ImapConnection,
   set: string,
-  onItem: (item: MessageMetadata) => void,
+  onItem: (item: MessageMetadata, told: ReadonlyMap<string, Value>) => void,
   changedSince?: string,
+  also: readonly string[] = [],
 ): Promise<void> {
   const modifier = changedSince === undefined ? '' : ` (CHANGEDSINCE ${changedSince})`;
-  await connection.command(`UID FETCH ${set} ${ITEMS}${modifier}`, {
+  await connection.command(`UID FETCH ${set} (${[...ITEMS, ...also].join(' ')})${modifier}`, {
     onUntagged(response) {
       if (response.is !== 'data' || response.name !== 'FETCH') return false;
       const told = pairs(response.values[0]);
@@ -36,12 +40,13 @@ export async function fetchMetadata(
       if (size === null || uid === null) return false;
       if (!isUid(uid)) throw new ImapFailure('protocol', 'the server sent an impossible UID');
       const date = asString(told.get('INTERNALDATE'));
-      onItem({
+      const item = {
         uid,
         size,
         date: date === null ? null : parseInternalDate(date),
         flags: strings(asList(told.get('FLAGS'))).filter((flag) => flag.toLowerCase() !== '\\recent'),
-      });
+      };
+      onItem(item, told);
       return true;
     },
   });

@@ -29,6 +29,8 @@ export const itemsPage: StepPage = {
         reason: provider?.gives[kind] ?? 'not-yet',
       })),
       excludeLines: folderLines(form.exclude),
+      hasLabels: provider?.id === 'gmail',
+      keywords: form.labels === 'keywords',
       today: new Date().toISOString().slice(0, 10),
     };
   },
@@ -41,6 +43,7 @@ export const itemsPage: StepPage = {
       await context.jobs.patch(context.who, context.draft.job.id, {
         items: form.kinds ?? [],
         filters,
+        options: { ...context.draft.job.options, labels: form.labels, deepVerify: form.deepVerify },
         form: withSavedFilters(markDone(form, 'items')),
       });
     } catch (error) {
@@ -58,6 +61,8 @@ function typed({ form, provider }: StepContext, body: FormBody): WizardForm {
     ...form,
     kinds: kindsOf(fields(body, 'kinds')).filter((kind) => gives.includes(kind)),
     exclude: parseFolderLines(field(body, 'exclude'), form.exclude),
+    labels: field(body, 'labels') === 'keywords' ? 'keywords' : 'primary',
+    deepVerify: field(body, 'deepVerify') === 'yes',
     since: field(body, 'since'),
     maxMegabytes: field(body, 'maxMegabytes'),
   };

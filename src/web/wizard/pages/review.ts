@@ -10,15 +10,19 @@ export const reviewPage: StepPage = {
 
   async view({ draft, form }) {
     const { job } = draft;
+    const plan = draft.test?.ok ? planView(draft.test, form) : null;
+    const outByItself = (plan?.rows ?? []).filter((row) => row.optional && !row.copied).map((row) => row.from);
+    const { includeFolders: _asked, ...limits } = job.filters;
     return {
-      plan: draft.test?.ok ? planView(draft.test, form.exclude) : null,
+      plan,
       source: job.source,
       pinned: job.source.caFingerprint !== undefined,
       kinds: job.items,
-      excluded: (job.filters.excludeFolders ?? []).map((path) => path.join('/')),
+      excluded: [...(job.filters.excludeFolders ?? []).map((path) => path.join('/')), ...outByItself],
       since: job.filters.since ?? null,
       maxItemBytes: job.filters.maxItemBytes ?? null,
-      limited: Object.values(job.filters).some((filter) => filter !== undefined && String(filter) !== ''),
+      limited:
+        outByItself.length > 0 || Object.values(limits).some((filter) => filter !== undefined && String(filter) !== ''),
       replace: job.existing === 'replace',
     };
   },

@@ -10,7 +10,7 @@ export const testPage: StepPage = {
 
   async view(context) {
     const { form, provider } = context;
-    const test = testView(await currentTest(context), form.exclude, provider?.errors ?? {});
+    const test = testView(await currentTest(context), form, provider?.errors ?? {});
     return { test, running: test.state === 'running' };
   },
 
@@ -55,16 +55,19 @@ async function goOn(context: StepContext, body: FormBody) {
   const { jobs, who, draft, form } = context;
   // The way on is open only while the test is: the same question the next page asks.
   if (draft.passedAt === null || !draft.test?.ok) return { go: 'test' as const };
-  const plan = planView(draft.test, form.exclude);
-  const { exclude, conflicts } = plan.pickable
+  const plan = planView(draft.test, form);
+  const { exclude, include, conflicts } = plan.pickable
     ? excludedBy(plan, fields(body, 'folders'))
-    : { exclude: form.exclude, conflicts: [] };
+    : { exclude: form.exclude, include: form.include, conflicts: [] };
   if (plan.pickable && exclude.length > 0 && fields(body, 'folders').length === 0)
     return again(form, { folders: { key: 'test.noFolder' } });
-  const next: WizardForm = markDone({ ...form, exclude }, 'test');
+  const next: WizardForm = markDone({ ...form, exclude, include }, 'test');
   const conflict = conflicts[0];
   if (conflict)
-    return again({ ...form, exclude }, { folders: { key: 'test.conflict', values: { folder: conflict.from } } });
+    return again(
+      { ...form, exclude, include },
+      { folders: { key: 'test.conflict', values: { folder: conflict.from } } },
+    );
   const { errors, filters } = checkItems(next, new Date());
   if (Object.keys(errors).length > 0) return { go: 'items' as const };
   try {
