@@ -364,3 +364,26 @@ describe('iCalendar 1.0', () => {
     expect(find(prepare('calendar', bytes).lines, 'RRULE')).toEqual([`RRULE:${rule}`]);
   });
 });
+
+describe('after a refusal, a series', () => {
+  it('has exceptions whose dates are written as its start is, without rules of their own', () => {
+    const bytes = calendar(
+      ...[
+        'BEGIN:VEVENT',
+        'UID:s',
+        'DTSTAMP:20240101T000000Z',
+        'DTSTART:20250110T090000Z',
+        'DURATION:PT1H',
+        'RRULE:FREQ=DAILY',
+        'END:VEVENT',
+      ],
+      ...['BEGIN:VEVENT', 'UID:s', 'DTSTAMP:20240101T000000Z', 'RECURRENCE-ID;TZID=Europe/Berlin:20250111T100000'],
+      ...['DTSTART;TZID=Europe/Berlin:20250111T120000', 'DURATION:PT1H', 'RDATE:20250112T090000Z', 'END:VEVENT'],
+    );
+    const first = prepareForStore('calendar', bytes, RADICALE);
+    if ('refused' in first) throw new Error(first.refused);
+    const { lines, notes } = result(repairedAfterRefusal('calendar', first.bytes)!);
+    expect(find(lines, 'RECURRENCE-ID')).toEqual(['RECURRENCE-ID:20250111T090000Z']);
+    expect(notes).toEqual({ DATE_REPAIRED: 'RDATE, RECURRENCE-ID', PROPERTY_DROPPED: 'RDATE' });
+  });
+});

@@ -5,10 +5,10 @@ import { property, type Property } from '../text/content-line.js';
 import { first, parseComponents, printComponents, valueOf, type Component } from '../text/component.js';
 import { zonesOf, type Context } from './context.js';
 import { mendDates } from './dates.js';
-import { mendRequired, mendValues, silenced } from './required.js';
+import { mendAlarms, mendRequired, mendValues, silenced } from './required.js';
 import { mendRules, mendSeries } from './series.js';
 import { mendEnd, mendStart } from './span.js';
-import { strictly } from './strict.js';
+import { alignExceptions, strictly } from './strict.js';
 import { uidFrom, uidFromContent } from '../uid.js';
 import { fromVersion1 } from './version-1.js';
 import { mendZones } from './zone-repair.js';
@@ -125,14 +125,14 @@ function prepareGroup(
   const context: Context = { ...wanted, zones: zonesOf(calendar.components) };
   const uid = uidOf(group, copy, changes);
   const mended = group.map((one) => {
-    const dated = mendStart(mendDates(mendValues(one, context), context), context);
+    const dated = mendStart(mendDates(mendAlarms(mendValues(one, context), context), context), context);
     if (!dated) throw new ConversionError('EVENT_WITHOUT_START', 'It does not say when it is.');
     return strictly(
       silenced(mendRules(mendEnd(mendRequired(dated, uid, context), context), context), context),
       context,
     );
   });
-  const { components, zones } = mendZones(mendSeries(mended, context), context);
+  const { components, zones } = mendZones(alignExceptions(mendSeries(mended, context), context), context);
   const printed: Component = {
     name: 'VCALENDAR',
     properties: calendarProperties(calendar, context),

@@ -13,6 +13,16 @@ const ONCE = new Set(
 const TEXTS = new Set(['SUMMARY', 'DESCRIPTION', 'LOCATION', 'COMMENT', 'CONTACT']);
 const EPOCH = '19700101T000000Z';
 
+/** ACTION must be there (RFC 5545 section 3.6.6); without it Radicale makes a sound of an alarm that showed a text. */
+export function mendAlarms(component: Component, { changes }: Context): Component {
+  const components = component.components.map((one) => {
+    if (one.name !== 'VALARM' || valueOf(one, 'ACTION')) return one;
+    changes.add('REQUIRED_ADDED', 'ACTION');
+    return adding(without(one, 'ACTION'), property('ACTION', 'DISPLAY'));
+  });
+  return { ...component, components };
+}
+
 /** RFC 5545 section 3.8.1: TEXT with its escapes, attachments with whole base64. */
 export function mendValues(component: Component, { changes }: Context): Component {
   const properties = component.properties.map((one) => {

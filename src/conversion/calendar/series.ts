@@ -32,7 +32,7 @@ function gregorian(rule: string): string | null {
 }
 
 function sameRule(mended: string, raw: string): boolean {
-  const parts = (rule: string): string => rule.trim().split(';').sort().join(';');
+  const parts = (rule: string): string => rule.split(';').sort().join(';');
   return parts(mended) === parts(raw);
 }
 

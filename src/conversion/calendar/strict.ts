@@ -33,11 +33,28 @@ export function strictly(component: Component, context: Context): Component {
   const properties = component.properties
     .filter((one) => isTaken(one, context))
     .map((one) => ({ ...one, params: context.level === 'bare' ? one.params.filter(isStandardParam) : one.params }))
-    .map((one) =>
-      start && ['EXDATE', 'RECURRENCE-ID', 'RDATE'].includes(one.name) ? likeStart(one, start, context) : one,
-    );
+    .map((one) => (start && ['EXDATE', 'RDATE'].includes(one.name) ? likeStart(one, start, context) : one));
   const components = component.components.flatMap((one) => alarm(one, context));
   return { ...component, properties, components };
+}
+
+/**
+ * Exceptions, after a refusal: the date that each replaces is written as the series writes its start, and none has a rule of its own
+ * (RFC 5545 section 3.8.4.4).
+ */
+export function alignExceptions(components: readonly Component[], context: Context): Component[] {
+  const start = components.flatMap((one) => (first(one, 'RECURRENCE-ID') ? [] : [first(one, 'DTSTART')]))[0];
+  if (context.level === 'needed' || !start) return [...components];
+  return components.map((one) => {
+    if (!first(one, 'RECURRENCE-ID')) return one;
+    const properties = one.properties.flatMap((line) => {
+      if (line.name === 'RECURRENCE-ID') return [likeStart(line, start, context)];
+      if (!/^(?:RRULE|RDATE|EXDATE)$/.test(line.name)) return [line];
+      context.changes.add('PROPERTY_DROPPED', line.name);
+      return [];
+    });
+    return { ...one, properties };
+  });
 }
 
 function isTaken(one: Property, { level, changes }: Context): boolean {
@@ -100,12 +117,8 @@ function alarm(one: Component, { changes }: Context): Component[] {
     return [];
   }
   let out = one;
-  if (!valueOf(out, 'ACTION')) {
-    changes.add('REQUIRED_ADDED', 'ACTION');
-    out = adding(out, property('ACTION', 'DISPLAY'));
-  }
   // RFC 5545 section 3.6.6.
-  if (/^(?:DISPLAY|EMAIL)$/i.test(valueOf(out, 'ACTION')!) && !valueOf(out, 'DESCRIPTION')) {
+  if (/^(?:DISPLAY|EMAIL)$/i.test(valueOf(out, 'ACTION') ?? '') && !valueOf(out, 'DESCRIPTION')) {
     changes.add('REQUIRED_ADDED', 'DESCRIPTION');
     out = adding(out, property('DESCRIPTION', 'Reminder'));
   }

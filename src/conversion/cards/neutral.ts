@@ -56,6 +56,12 @@ const SPELLED: Readonly<Record<string, string>> = {
   'X-GENDER': 'GENDER',
   'X-ANNIVERSARY': 'ANNIVERSARY',
   'X-LANG': 'LANG',
+  'X-RELATED': 'RELATED',
+  'X-CALURI': 'CALURI',
+  'X-CALADRURI': 'CALADRURI',
+  'X-FBURL': 'FBURL',
+  'X-CLIENTPIDMAP': 'CLIENTPIDMAP',
+  'X-XML': 'XML',
 };
 const KNOWN_TYPES: Readonly<Record<string, string>> = { PHOTO: 'image', LOGO: 'image', SOUND: 'audio' };
 const DATA_URI = /^data:([^;,]*)(?:;[^,]*)?;base64,/i;

@@ -65,6 +65,8 @@ export class ObjectScanner {
   /** The line that is read: its first bytes, and where it begins in the file. */
   private line: number[] = [];
   private lineStart = 0;
+  /** Of the same line, from earlier chunks. */
+  private lineBytes: Uint8Array[] = [];
   private at = 0;
   private afterCr = false;
   private uid: string | null = null;
@@ -93,7 +95,7 @@ export class ObjectScanner {
       } else if (byte === CR) this.afterCr = true;
       else if (this.line.length < MOST_LOOKED_AT) this.line.push(byte);
     }
-    if (this.inItem()) this.hash.update(chunk.subarray(from));
+    if (from < chunk.length) this.lineBytes.push(Buffer.from(chunk.subarray(from)));
     this.at += chunk.length;
   }
 
@@ -117,7 +119,8 @@ export class ObjectScanner {
       this.take(start);
       this.pending = { text, start };
     }
-    if (this.inItem()) this.hash.update(rest);
+    if (this.inItem()) for (const part of [...this.lineBytes, rest]) this.hash.update(part);
+    this.lineBytes = [];
   }
 
   /** The logical line that ends before `end`. */
