@@ -57,6 +57,10 @@ export const MESSAGES: Readonly<Record<string, Words>> = {
     action: 'Ask your hoster: the largest message can be limited.',
   },
   LISTING_FAILED: { message: 'The folders of the old account cannot be listed.', action: ASK_PROVIDER },
+  FILE_WITHOUT_ENTRIES: {
+    message: 'There is no calendar entry and no contact in this file.',
+    action: 'Export your calendar as .ics or your contacts as .vcf, and take that file.',
+  },
   RATE_LIMITED: {
     message: 'There were too many tries.',
     action: 'Wait a while before you try again.',
