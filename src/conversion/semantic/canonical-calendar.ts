@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { DATE_PROPERTIES, instantOf, zoneFor, zonesOf } from '../calendar/context.js';
-import { parseDuration, printMoment, readMoment, toMs, type Moment } from '../calendar/moments.js';
+import { parseDuration, printMoment, readMoment, type Moment } from '../calendar/moments.js';
 import { param, type Param, type Property } from '../text/content-line.js';
 import type { Component } from '../text/component.js';
 import { splitRaw, unescapeText } from '../text/values.js';
@@ -108,14 +108,27 @@ function clock(start: Property, zones: Zones): string[] {
   const year = Number(moment.date.slice(0, 4));
   const zone = zoneFor(param(start, 'TZID'), zones, year);
   if (!zone) return [];
+  return [`CLOCK:${offsetsFrom(zone, moment)}`];
+}
+
+const CLOCKS = new WeakMap<object, Map<string, string>>();
+
+/** A hash of the offsets on the 1st and 15th of each month, for two years from the month after the start. */
+function offsetsFrom(zone: NonNullable<ReturnType<typeof zoneFor>>, { date: start }: Moment): string {
+  const known = CLOCKS.get(zone) ?? new Map<string, string>();
+  CLOCKS.set(zone, known);
+  const before = known.get(start.slice(0, 6));
+  if (before !== undefined) return before;
+  const [year, from] = [Number(start.slice(0, 4)), Number(start.slice(4, 6)) - 1];
   const offsets: number[] = [];
-  for (let half = 0; half < 48; half++) {
-    const month = String(Math.floor((half % 24) / 2) + 1).padStart(2, '0');
-    const date = `${year + Math.floor(half / 24)}${month}${half % 2 ? '15' : '01'}`;
-    if (toMs({ date, time: null, utc: false }) >= toMs({ ...moment, time: null }))
+  for (let months = from + 1; months <= from + 24; months++)
+    for (const day of ['01', '15']) {
+      const date = `${year + Math.floor(months / 12)}${String((months % 12) + 1).padStart(2, '0')}${day}`;
       offsets.push(localOffset(zone, { date, time: '120000', utc: false }));
-  }
-  return [`CLOCK:${createHash('sha256').update(offsets.join()).digest('hex').slice(0, 16)}`];
+    }
+  const hash = createHash('sha256').update(offsets.join()).digest('hex').slice(0, 16);
+  known.set(start.slice(0, 6), hash);
+  return hash;
 }
 
 function canonicalRule(value: string): string {

@@ -9,26 +9,28 @@ import type { Canonical } from './meaning.js';
  * folding, time stamps and definitions of time zones. Bytes that are neither are digested as they are, without line ends.
  */
 export function semanticDigest(bytes: Uint8Array): Digest {
-  return digestOf(bytes, (one) => one);
+  return digestOf(bytes, meaningOf(bytes));
 }
 
 /** The same without the UID: what another program copied here earlier, under a UID of its own. */
 export function contentDigest(bytes: Uint8Array): Digest {
-  return digestOf(bytes, withoutUid);
+  return digestOf(bytes, meaningOf(bytes)?.map(withoutUid) ?? null);
 }
 
 /** In the form in which staging keeps digests: `headerDigest` is the digest of the content without the UID. */
 export function digestObject(bytes: Uint8Array): Digested {
+  const meaning = meaningOf(bytes);
   return {
     size: bytes.length,
-    digest: semanticDigest(bytes),
-    headerDigest: contentDigest(bytes),
+    digest: digestOf(bytes, meaning),
+    headerDigest: digestOf(bytes, meaning?.map(withoutUid) ?? null),
     messageId: readable(() => uidOf(bytes)),
   };
 }
 
-function digestOf(bytes: Uint8Array, view: (one: Canonical) => Canonical): Digest {
-  const meaning = readable(() => canonical(bytes).map(view));
+const meaningOf = (bytes: Uint8Array): Canonical[] | null => readable(() => canonical(bytes));
+
+function digestOf(bytes: Uint8Array, meaning: readonly Canonical[] | null): Digest {
   const seed = meaning
     ? JSON.stringify(meaning)
     : Buffer.from(bytes)

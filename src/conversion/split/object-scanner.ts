@@ -201,7 +201,14 @@ export class ObjectScanner {
     if (this.objects.length >= MOST_OBJECTS)
       throw new ConversionError('OBJECT_TOO_COMPLEX', 'The file has too many entries.');
     const calendar = Math.max(0, this.calendars.length - 1);
-    const fresh = { kind, uid, copy: before ? before.copy + 1 : 0, parts: [part], calendar, hashes: new Set<string>() };
+    const fresh = {
+      kind,
+      uid,
+      copy: before ? before.copy + 1 : 0,
+      parts: [part],
+      calendar,
+      hashes: new Set(before?.hashes),
+    };
     if (!this.isException) fresh.hashes.add(hash);
     this.objects.push(fresh);
     if (uid !== null) this.latest.set(key, fresh);

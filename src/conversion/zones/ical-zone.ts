@@ -5,6 +5,8 @@ import { vtimezone } from './vtimezone.js';
 
 /** Offsets are asked for up to this year; nobody knows the rules of later ones. */
 const LAST_YEAR = 2200;
+/** By definition as it was read, and by its text: the same zone comes with every event. */
+const KNOWN = new WeakMap<Component, ICAL.Timezone | null>();
 const ZONES = new Map<string, ICAL.Timezone>();
 const MOST_ZONES = 200;
 const OFFSET = /^[+-]\d{4}(?:\d\d)?$/;
@@ -39,6 +41,14 @@ function isBoundedRule(rule: string): boolean {
 
 /** For computing with it. Null: it is not usable. */
 export function icalZone(zone: Component): ICAL.Timezone | null {
+  const before = KNOWN.get(zone);
+  if (before !== undefined) return before;
+  const made = make(zone);
+  KNOWN.set(zone, made);
+  return made;
+}
+
+function make(zone: Component): ICAL.Timezone | null {
   if (!isUsableZone(zone)) return null;
   const text = Buffer.from(printComponents([zone])).toString('utf8');
   const made = ZONES.get(text);

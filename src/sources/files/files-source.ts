@@ -1,5 +1,8 @@
 import { createHash } from 'node:crypto';
 import { ConversionError } from '../../conversion/conversion-error.js';
+import { prepareForStore } from '../../conversion/prepare.js';
+import { isRefused } from '../../conversion/prepared.js';
+import { targetProfile } from '../../conversion/target-profiles.js';
 import {
   type ByteRange,
   type FileIndex,
@@ -14,6 +17,7 @@ import type {
   ItemKey,
   ItemMeta,
   ItemRef,
+  Note,
   ReadOutcome,
   ScanPage,
   Staging,
@@ -117,12 +121,14 @@ export class FilesSource implements Source {
         yield { ref, is: 'vanished' };
         continue;
       }
-      const bytes = await this.bytesOf(entry, found, signal);
-      if (bytes instanceof TransferError) yield { ref, is: 'unreadable', error: bytes };
-      else {
-        const body = await stage.put(ref, once(bytes), bytes.length);
-        yield { ref, is: 'staged', item: { ref, body, date: null, flags: [], notes: [] } };
+      const spelled = await this.bytesOf(entry, found, signal);
+      if (spelled instanceof TransferError) {
+        yield { ref, is: 'unreadable', error: spelled };
+        continue;
       }
+      const { bytes, notes } = withOwnUid(spelled, entry);
+      const body = await stage.put(ref, once(bytes), bytes.length);
+      yield { ref, is: 'staged', item: { ref, body, date: null, flags: [], notes } };
     }
   }
 
@@ -221,6 +227,16 @@ interface Found {
   readonly index: FileIndex;
   readonly entries: ReadonlyMap<ItemKey, Entry>;
   readonly leftOut: string;
+}
+
+/** Of several entries with one UID each but the first gets one of its own: one folder cannot hold both. */
+function withOwnUid(
+  bytes: Uint8Array,
+  { object: { kind, copy } }: Entry,
+): { bytes: Uint8Array; notes: readonly Note[] } {
+  if (copy === 0) return { bytes, notes: [] };
+  const prepared = prepareForStore(kind === 'VCARD' ? 'card' : 'calendar', bytes, targetProfile(undefined), copy);
+  return isRefused(prepared) ? { bytes, notes: [] } : prepared;
 }
 
 function fileError(code: string, message: string, cause?: unknown): TransferError {

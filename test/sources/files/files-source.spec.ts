@@ -78,6 +78,18 @@ describe('an uploaded file as a source', () => {
     expect(contacts!.bodies).toEqual([card('3.0', 'UID:c', 'FN:Jörg').toString()]);
   });
 
+  it('two different entries with one UID are both given, the second under a UID of its own', async () => {
+    const both = [
+      item('VEVENT', 'UID:a', 'DTSTART:20250110T090000Z'),
+      item('VEVENT', 'UID:a', 'DTSTART:20250111T090000Z'),
+    ];
+    const [events] = await everything(new FilesSource({ file: file(calendar(...both, both[0]!)) }));
+    expect(new Set(events!.keys).size).toBe(2);
+    const uids = events!.bodies.map((body) => linesOf(Buffer.from(body)).find((line) => line.startsWith('UID:')));
+    expect(uids[0]).toBe('UID:a');
+    expect(uids[1]).toMatch(/^UID:[0-9a-f-]{36}$/);
+  });
+
   it('keys stay the same in a later edition, wherever an entry stands in it', async () => {
     const [before] = await everything(new FilesSource({ file: file(FILE) }));
     const later = Buffer.concat([calendar(item('VEVENT', 'SUMMARY:new')), FILE]);
