@@ -6,12 +6,13 @@
 //   --no-second            without the second pass, in which there is nothing new
 //   --dir DIR              for the mail; default: a RAM disk where there is one. The ledger is always in the system's temp folder.
 //   --quota                both servers count what a mailbox holds, as hosters' do
+//   --rss DIR              the worker's memory over time, a CSV for each run
 //   --profile DIR          CPU profiles of the worker and of the engine       --say   steps of the engine
 //
 // A peer may be of another build: engine@/path/of/a/built/copy. Peers that are not installed are left out. Every run gets a new
 // mailbox; before each the old server's index caches go, so that nobody profits from the one before. Every result is read by a
 // reader of our own and compared. The first table is a line for each peer, the second says how many times as fast we are.
-import { chmodSync, chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { spawn } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -22,6 +23,7 @@ import { mailOwner } from '../../dist/src/standalone/infra/dovecot-accounts.js';
 import { startPostgres } from '../../dist/src/standalone/infra/postgres.js';
 import { startRedis } from '../../dist/src/standalone/infra/redis.js';
 import { writeCorpus } from './corpus.mjs';
+import { cpuSeconds } from './cpu.mjs';
 import { startProduct } from './peers/product.mjs';
 import { timed, TOOLS } from './peers/tools.mjs';
 import { compare, readMailbox } from './reader.mjs';
@@ -37,6 +39,7 @@ const { values: options } = parseArgs({
     'no-second': { type: 'boolean', default: false },
     dir: { type: 'string', default: existsSync('/dev/shm') ? '/dev/shm' : tmpdir() },
     profile: { type: 'string' },
+    rss: { type: 'string' },
     quota: { type: 'boolean', default: false },
     say: { type: 'boolean', default: false },
   },
@@ -63,6 +66,7 @@ try {
 }
 
 async function main() {
+  if (options.rss) mkdirSync(options.rss, { recursive: true });
   // Counting what a mailbox holds costs Dovecot more than storing it: without, unless it is asked for.
   const without = 'mail_plugins =\nprotocol imap {\n  mail_plugins =\n}';
   const quota = options.quota ? { quota: '20G' } : { extra: without };
@@ -107,7 +111,7 @@ async function main() {
     const source = await readMailbox({ port: old.imapPort, ...account });
     for (const rtt of rtts) {
       const ports = { old: await through(old.imapPort, rtt), new: await through(fresh.imapPort, rtt) };
-      const place = { fresh, postgres, redis, ports, account, maildir, source, corpus, count, rtt, mailboxes };
+      const place = { old, fresh, postgres, redis, ports, account, maildir, source, corpus, count, rtt, mailboxes };
       rows.push(...(await measure(peers, runs, place)));
     }
   }
@@ -123,10 +127,12 @@ async function measure(peers, runs, place) {
       for (const peer of peers) {
         const row = await once(peer, ready.get(peer), place);
         rows.push(row);
-        const { seconds, second, rssMb, exact } = row;
+        const { seconds, second, rssMb, exact, cpu } = row;
         const again = second === null ? '' : `, again ${second.toFixed(2)} s`;
+        const memory = row.curve ? `, ${curveOf(row, n)}` : '';
+        const used = Object.entries(cpu).map(([who, spent]) => `${who} ${spent.toFixed(2)}`);
         console.error(
-          `${peer}, ${place.count} messages, RTT ${place.rtt}: ${seconds.toFixed(2)} s${again}, ${rssMb.toFixed(0)} MB, ${exact}`,
+          `${peer}, ${place.count} messages, RTT ${place.rtt}: ${seconds.toFixed(2)} s${again}, ${rssMb.toFixed(0)} MB${memory}, ${exact}; CPU s: ${used.join(', ')}`,
         );
       }
   } finally {
@@ -158,7 +164,7 @@ async function prepare(peer, { postgres, redis, ports, mailboxes }) {
   };
 }
 
-async function once(peer, { run }, place) {
+async function once(peer, ready, place) {
   const { fresh, ports, account, maildir, source, count, rtt } = place;
   const to = { user: place.mailboxes[taken++], password: PASSWORD };
   fresh.accounts.add(to);
@@ -170,9 +176,12 @@ async function once(peer, { run }, place) {
     newConfig: join(fresh.dir, 'dovecot.conf'),
   };
   dropCaches(maildir);
-  const first = await run(job);
+  const before = spent(place, ready);
+  const first = await ready.run(job);
+  const after = spent(place, ready);
+  const cpu = Object.fromEntries(Object.keys(after).map((who) => [who, after[who] - before[who]]));
   if (first.failed) console.error(first.failed);
-  const second = options['no-second'] || first.failed ? null : await run(job);
+  const second = options['no-second'] || first.failed ? null : await ready.run(job);
   if (second?.failed) console.error(second.failed);
   const exact = compare(source, await readMailbox({ ...to, port: fresh.imapPort }));
   fresh.accounts.remove(to.user);
@@ -180,8 +189,30 @@ async function once(peer, { run }, place) {
   return {
     ...{ peer, count, rtt, seconds: first.seconds, second: second?.seconds ?? null },
     ...{ rssMb: Math.max(first.rssMb, second?.rssMb ?? 0), exact: first.failed ? `failed, ${exact}` : exact },
-    bytes: place.corpus.bytes,
+    curve: first.curve ?? null,
+    ...{ bytes: place.corpus.bytes, cpu: { ...cpu, tool: first.cpu ?? cpu.tool } },
   };
+}
+
+/** Writes the curve of a run; says how steep it is: MB more for each 1,000 messages, by the second half of the run. */
+function curveOf({ peer, count, rtt, curve }, n) {
+  if (options.rss) {
+    const file = join(options.rss, `rss-${peer.split('@')[0]}-${count}-rtt${rtt}-${n + 1}.csv`);
+    writeFileSync(file, ['seconds,mb', ...curve.map(({ at, mb }) => `${at.toFixed(2)},${mb.toFixed(1)}`)].join('\n'));
+  }
+  const half = curve.slice(curve.length >> 1);
+  const mean = (list, of) => list.reduce((sum, point) => sum + of(point), 0) / list.length;
+  const [at, mb] = [mean(half, (point) => point.at), mean(half, (point) => point.mb)];
+  const spread = half.reduce((sum, point) => sum + (point.at - at) ** 2, 0);
+  const slope = half.reduce((sum, point) => sum + (point.at - at) * (point.mb - mb), 0) / (spread || 1);
+  const perThousand = (slope * curve.at(-1).at) / (count / 1000);
+  return `${perThousand.toFixed(2)} MB more for each 1,000 messages`;
+}
+
+/** CPU seconds so far of all that works during a run. A tool that is started for the run says for itself what it used. */
+function spent({ old, fresh, postgres }, { pids = [] }) {
+  const of = (...roots) => cpuSeconds(roots);
+  return { tool: of(...pids), old: of(old.pid), new: of(fresh.pid), database: of(postgres.pid) };
 }
 
 async function through(port, rtt) {

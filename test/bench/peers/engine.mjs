@@ -54,6 +54,7 @@ const [run] = await db.query(`INSERT INTO mailferry.runs (job, kind, worker) VAL
   job.id,
 ]);
 const started = performance.now();
+const cpuBefore = process.cpuUsage();
 const marks = [];
 const end = await runTransfer(
   {
@@ -88,6 +89,7 @@ const end = await runTransfer(
   new globalThis.AbortController().signal,
 );
 const seconds = (performance.now() - started) / 1000;
+const { user, system } = process.cpuUsage(cpuBefore);
 await db.query(`UPDATE mailferry.runs SET state = 'completed', finished_at = now() WHERE id = $1`, [run.id]);
 await db.query(`UPDATE mailferry.jobs SET state = 'completed' WHERE id = $1`, [job.id]);
 await db.destroy();
@@ -100,5 +102,5 @@ if (say) {
   }
   for (const [step, at] of first) console.error(`${step}: ${at.toFixed(0)} to ${last.get(step).toFixed(0)} ms`);
 }
-console.log(JSON.stringify({ end, seconds, boot: (started - began) / 1000 }));
+console.log(JSON.stringify({ end, seconds, cpu: (user + system) / 1e6, boot: (started - began) / 1000 }));
 process.exit(end.is === 'completed' && end.outcome === 'complete' ? 0 : 1);

@@ -5,11 +5,13 @@ import { openSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
-import { peakRssMb, resetPeak } from './tools.mjs';
+import { peakRssMb, resetPeak, rssMb } from './tools.mjs';
 
 const START_MS = 60_000;
-const JOB_MS = 900_000;
+const JOB_MS = 3_600_000;
 const POLL_MS = 40;
+/** Between two points of the memory curve (s). */
+const CURVE_S = 0.25;
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 
 /**
@@ -77,6 +79,7 @@ export async function startProduct(at) {
   };
   return {
     stop,
+    pids: [worker.pid],
     async run({ from, to }) {
       resetPeak(worker.pid);
       const started = performance.now();
@@ -91,7 +94,10 @@ export async function startProduct(at) {
         start: true,
       });
       let job;
+      const curve = [];
       await until(JOB_MS, async () => {
+        const at = (performance.now() - started) / 1000;
+        if (at >= (curve.at(-1)?.at ?? -CURVE_S) + CURVE_S) curve.push({ at, mb: rssMb(worker.pid) });
         job = await ask(`/jobs/${id}`);
         return !['queued', 'running'].includes(job.state);
       });
@@ -100,6 +106,7 @@ export async function startProduct(at) {
       return {
         seconds,
         rssMb: peakRssMb(worker.pid),
+        curve,
         failed: well ? null : `the job is ${job.state} ${job.outcome ?? ''} ${JSON.stringify(job.reason ?? '')}`,
       };
     },

@@ -4,19 +4,23 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { clearInterval, setInterval } from 'node:timers';
+import { cpuSeconds } from '../cpu.mjs';
 
-const RSS_EVERY_MS = 50;
+const LOOK_EVERY_MS = 50;
 
 export const installed = (program) => spawnSync('sh', ['-c', `command -v ${program}`]).status === 0;
 
-/** Runs a command to its end. @returns {Promise<{ seconds, rssMb, failed: string | null }>} */
+/** Runs a command to its end. @returns {Promise<{ seconds, rssMb, cpu, failed: string | null }>} `cpu` in seconds */
 export function timed(command, args, { env = {}, limitMs = 600_000 } = {}) {
   const started = performance.now();
   const child = spawn(command, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
   let said = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (said = (said + text).slice(-2_000)));
-  let rssMb = 0;
-  const look = setInterval(() => (rssMb = Math.max(rssMb, peakRssMb(child.pid))), RSS_EVERY_MS);
+  let [rssMb, cpu] = [0, 0];
+  const look = setInterval(() => {
+    rssMb = Math.max(rssMb, peakRssMb(child.pid));
+    cpu = Math.max(cpu, cpuSeconds([child.pid]));
+  }, LOOK_EVERY_MS);
   const limit = setTimeout(() => child.kill('SIGKILL'), limitMs);
   return new Promise((done, fail) => {
     child.once('error', fail);
@@ -24,7 +28,7 @@ export function timed(command, args, { env = {}, limitMs = 600_000 } = {}) {
       clearInterval(look);
       clearTimeout(limit);
       const failed = code === 0 ? null : `${command} ended with ${signal ?? code}: ${said.slice(-600)}`;
-      done({ seconds: (performance.now() - started) / 1000, rssMb, failed, said });
+      done({ seconds: (performance.now() - started) / 1000, rssMb, cpu, failed, said });
     });
   });
 }
@@ -42,6 +46,15 @@ export function resetPeak(pid) {
     writeFileSync(`/proc/${pid}/clear_refs`, '5');
   } catch {
     // Not ours to reset: the peak is then that of the whole life.
+  }
+}
+
+/** What is resident now, in MB; 0 when the process is gone. */
+export function rssMb(pid) {
+  try {
+    return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024;
+  } catch {
+    return 0;
   }
 }
 
