@@ -4,15 +4,26 @@ import type { PostgresLease } from './lease.js';
 import { LeaseLost } from './ledger.js';
 import { isPassing, queryOf, type Query } from './queries.js';
 
+interface Queued {
+  readonly work: (query: Query) => Promise<unknown>;
+  readonly durable: boolean;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
+
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 2_000;
+
+/** Pieces of work that share one transaction, at most. */
+const TOGETHER = 16;
 
 /**
  * Database work under a lease. What fails because the connection or the server went away is done again until the lease
  * ends; so all work given here must bear repetition after a commit whose reply was lost.
  */
 export class LeasedWork {
-  private last: Promise<unknown> = Promise.resolve();
+  private readonly queue: Queued[] = [];
+  private draining = false;
 
   constructor(
     private readonly dataSource: DataSource,
@@ -20,14 +31,42 @@ export class LeasedWork {
   ) {}
 
   /**
-   * One transaction that holds the lease's row, so nobody takes the mailbox over before it ends. One after the other:
-   * counts are read and written, and a session takes one connection at most.
+   * Work in a transaction that holds the lease's row, so nobody takes the mailbox over before it ends. One after the
+   * other: counts are read and written, and a session takes one connection at most. What waits while another
+   * transaction is under way shares the next one.
+   * @param durable false: what a crash of Postgres may take back until the next durable commit.
    * @throws LeaseLost
    */
-  write<T>(work: (query: Query) => Promise<T>): Promise<T> {
-    const turn = this.last.then(() => this.repeat(() => this.transact(work)));
-    this.last = turn.catch(() => undefined);
-    return turn;
+  write<T>(work: (query: Query) => Promise<T>, { durable = true } = {}): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      this.queue.push({ work, durable, resolve: resolve as (value: unknown) => void, reject });
+      void this.drain();
+    });
+  }
+
+  private async drain(): Promise<void> {
+    if (this.draining) return;
+    this.draining = true;
+    while (this.queue.length > 0) await this.together(this.queue.splice(0, TOGETHER));
+    this.draining = false;
+  }
+
+  /** Never rejects. Where one of them fails, each is done by itself, so that nobody gets another one's error. */
+  private async together(some: readonly Queued[]): Promise<void> {
+    const durable = some.some((one) => one.durable);
+    try {
+      const results = await this.repeat(() =>
+        this.transact(durable, async (query) => {
+          const done: unknown[] = [];
+          for (const { work } of some) done.push(await work(query));
+          return done;
+        }),
+      );
+      for (const [i, { resolve }] of some.entries()) resolve(results[i]);
+    } catch (error) {
+      if (some.length === 1 || error instanceof LeaseLost) for (const { reject } of some) reject(error);
+      else for (const one of some) await this.together([one]);
+    }
   }
 
   /** @throws LeaseLost when the database stays away. */
@@ -42,12 +81,12 @@ export class LeasedWork {
     });
   }
 
-  private async transact<T>(work: (query: Query) => Promise<T>): Promise<T> {
+  private async transact<T>(durable: boolean, work: (query: Query) => Promise<T>): Promise<T> {
     const runner = this.dataSource.createQueryRunner();
     try {
       const query = queryOf(runner);
       try {
-        if (!(await this.begin(runner))) {
+        if (!(await this.begin(runner, durable))) {
           this.lease.lose();
           throw new LeaseLost();
         }
@@ -65,16 +104,16 @@ export class LeasedWork {
   }
 
   /** Begins and takes the lease's row in one round trip. False: the lease is somebody else's. */
-  private async begin(runner: QueryRunner): Promise<boolean> {
+  private async begin(runner: QueryRunner, durable: boolean): Promise<boolean> {
     const { mailbox, epoch } = this.lease;
     // Several statements at once take no parameters, so these two are written out.
     if (!/^\d{1,19}$/.test(mailbox) || !Number.isSafeInteger(epoch)) throw new Error('not a lease');
     const client = (await runner.connect()) as { query(sql: string): Promise<readonly { rows: readonly unknown[] }[]> };
-    const [, held] = await client.query(
-      `BEGIN; SELECT 1 FROM mailferry.dest_mailboxes
+    const results = await client.query(
+      `BEGIN; ${durable ? '' : 'SET LOCAL synchronous_commit = off; '}SELECT 1 FROM mailferry.dest_mailboxes
        WHERE id = ${mailbox} AND epoch = ${epoch} AND lease_until IS NOT NULL FOR SHARE`,
     );
-    return held!.rows.length > 0;
+    return results.at(-1)!.rows.length > 0;
   }
 
   private async repeat<T>(work: () => Promise<T>): Promise<T> {

@@ -46,7 +46,13 @@ import {
 import type { Query } from './queries.js';
 import { hex, sizeColumn, toBinding, type BindingRow, type ItemId } from './rows.js';
 import { settleOutcomes } from './settle.js';
-import { OfferedAgain } from './settlement.js';
+import { isBound, OfferedAgain } from './settlement.js';
+
+/**
+ * Not waited for on the disk. A crash of Postgres may take it back while we live on: then what is found counts from the
+ * outcomes alone, and a folder is listed once more than it need be. All that says what became of an item is durable.
+ */
+const MAY_BE_FORGOTTEN = { durable: false };
 
 /** One job's work on one link under one lease: every method is a statement or two of the files beside this one. */
 export class PostgresSession implements LedgerSession {
@@ -54,6 +60,8 @@ export class PostgresSession implements LedgerSession {
   private readonly again = new OfferedAgain();
   /** Folders whose keys are one set, by any of them. */
   private readonly sharing = new Map<FolderId, readonly string[]>();
+  /** Whether this job has refusals at all: mostly not, and then nobody need look for them. Only this session writes them. */
+  private refusing: Promise<boolean> | null = null;
   /** What unsettled() just read of a page, for earlier(). */
   private readonly boundOfPage = new WeakMap<readonly ItemMeta[], ReadonlyMap<string, BindingRow>>();
 
@@ -81,10 +89,11 @@ export class PostgresSession implements LedgerSession {
 
   async unsettled(folder: FolderId, page: readonly ItemMeta[]): Promise<ItemMeta[]> {
     if (page.length === 0) return [];
+    const mayBeRefused = await this.hasRefusals();
     const { bound, refused } = await this.work.read(async (query) => {
       const folders = await this.foldersSharingKeys(query, folder);
       const bound = await this.bindingsOf(query, folders, page);
-      return { bound, refused: await this.refusalsOf(query, folders, page) };
+      return { bound, refused: mayBeRefused ? await this.refusalsOf(query, folders, page) : NONE };
     });
     this.boundOfPage.set(page, bound);
     return page.filter((item) => {
@@ -98,6 +107,7 @@ export class PostgresSession implements LedgerSession {
   }
 
   async earlier(folder: FolderId, page: readonly ItemMeta[]): Promise<{ items: number; bytes: number }> {
+    if (page.length === 0) return { items: 0, bytes: 0 };
     const bound =
       this.boundOfPage.get(page) ??
       (await this.work.read(async (query) =>
@@ -125,7 +135,7 @@ export class PostgresSession implements LedgerSession {
         pending: Math.max(0, counts.pending - again.items),
         pendingBytes: Math.max(0, counts.pendingBytes - again.bytes),
       });
-    });
+    }, MAY_BE_FORGOTTEN);
   }
 
   openIntents(folder: DestinationFolderId): Promise<Intent[]> {
@@ -151,8 +161,11 @@ export class PostgresSession implements LedgerSession {
 
   async settle(_id: IntentId | null, outcomes: readonly Settled[]): Promise<readonly ItemPlace[]> {
     const { link, mailbox } = this.lease;
+    const refuses = outcomes.some((outcome) => !isBound(outcome));
+    if (refuses) this.refusing = Promise.resolve(true);
+    const refusals = refuses || (await this.hasRefusals());
     const { unbound, done } = await this.work.write((query) =>
-      settleOutcomes(query, { link, mailbox, job: this.scope.job }, outcomes),
+      settleOutcomes(query, { link, mailbox, job: this.scope.job, refusals }, outcomes),
     );
     this.again.settled(done);
     return unbound;
@@ -239,7 +252,7 @@ export class PostgresSession implements LedgerSession {
   }
 
   checkpoint(folder: FolderId, next: SyncState): Promise<void> {
-    return this.work.write((query) => writeCheckpoint(query, folder, next));
+    return this.work.write((query) => writeCheckpoint(query, folder, next), MAY_BE_FORGOTTEN);
   }
 
   counts(): Promise<ReadonlyMap<FolderId, FolderCounts>> {
@@ -274,6 +287,19 @@ export class PostgresSession implements LedgerSession {
     return rows.length > 0 ? rows.map((row) => row.id) : [folder];
   }
 
+  private async hasRefusals(): Promise<boolean> {
+    this.refusing ??= this.work.read(async (query) => {
+      const rows = await query(`SELECT 1 FROM mailferry.refusals WHERE job = $1 LIMIT 1`, [this.scope.job]);
+      return rows.length > 0;
+    });
+    try {
+      return await this.refusing;
+    } catch (error) {
+      this.refusing = null;
+      throw error;
+    }
+  }
+
   private async bindingsOf(
     query: Query,
     folders: readonly string[],
@@ -297,3 +323,5 @@ export class PostgresSession implements LedgerSession {
     return new Map(rows.map((row) => [row.key, row]));
   }
 }
+
+const NONE: ReadonlyMap<string, { outcome: 'skipped' | 'failed'; code: string }> = new Map();

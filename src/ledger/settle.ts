@@ -33,6 +33,8 @@ export interface SettleScope {
   readonly link: LinkId;
   readonly mailbox: string;
   readonly job: string;
+  /** False: the job has no refusals that an outcome could end. */
+  readonly refusals: boolean;
 }
 interface FolderRow {
   id: string;
@@ -77,7 +79,7 @@ export async function settleOutcomes(
   const ofOurs = bound.filter((outcome) => folderOf(folders, outcome).link === scope.link);
   for (const outcome of ofOurs) deltas.add(outcome.folder, outcome.is, sizeColumn(outcome.size), 1);
   await move(query, scope, folders, bindings, toMove, deltas);
-  await dropRefusals(query, scope.job, ofOurs, deltas);
+  if (scope.refusals) await dropRefusals(query, scope.job, ofOurs, deltas);
   await refuse(query, scope.job, toRefuse, deltas);
   await addCounts(query, scope.job, deltas);
   await addRemarks(query, scope.job, ofOurs.flatMap(notesOf));

@@ -39,6 +39,19 @@ describe('the ledger in Postgres', () => {
   });
   const onShaky = (times = {}) => new PostgresLedger(shaky, { pollMs: 20, graceMs: 50, ...times });
 
+  it('does what waits together, and gives nobody the error of another', async () => {
+    const { session, inbox, destination, lease } = await openSession(harness, { ledger: onShaky() });
+    const nobody = '999999' as typeof destination;
+    const [first, lost, second] = await Promise.allSettled([
+      session.intend(destination, { epoch: EPOCH, mark: '3' }, [intentItem(inbox, 1)]),
+      session.intend(nobody, { epoch: EPOCH, mark: '3' }, [intentItem(inbox, 2)]),
+      session.intend(destination, { epoch: EPOCH, mark: '3' }, [intentItem(inbox, 3)]),
+    ]);
+    expect([first.status, lost.status, second.status]).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+    expect((await session.openIntents(destination)).flatMap((intent) => intent.items)).toHaveLength(2);
+    await lease.release();
+  });
+
   it('does a write again whose commit was done and whose reply was lost, and counts it once', async () => {
     const opened = await openSession(harness, { ledger: onShaky() });
     const { session, inbox, destination, lease } = opened;
