@@ -96,12 +96,17 @@ export class MessageDigester {
     const before = this.pendingLf;
     const out = scratch(chunk.length - from + before);
     out.fill(LF, 0, before);
-    let n = before;
-    // Every byte of all mail passes here, so the loop decides one thing only; NULs are rare and looked for at once.
-    for (let i = from; i < chunk.length; i++) {
-      const byte = chunk[i]!;
-      out[n] = byte;
-      if (byte !== CR) n++;
+    out.set(from === 0 ? chunk : chunk.subarray(from), before);
+    // Every byte of all mail passes here: whole lines are moved at once. NULs are rare and looked for at once, too.
+    const all = out.subarray(0, before + chunk.length - from);
+    let n = all.indexOf(CR, before);
+    if (n < 0) n = all.length;
+    for (let at = n + 1; at <= all.length;) {
+      const next = all.indexOf(CR, at);
+      const lineEnd = next < 0 ? all.length : next;
+      all.copyWithin(n, at, lineEnd);
+      n += lineEnd - at;
+      at = lineEnd + 1;
     }
     let end = n;
     while (end > 0 && out[end - 1] === LF) end--;

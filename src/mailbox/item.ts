@@ -66,7 +66,7 @@ export interface StagedBody {
 
 export interface Staging {
   /**
-   * Takes a whole body in; waits for the memory or disk budget.
+   * Takes a whole body in; waits for the memory or disk budget. The bytes are kept as they come: not to be used again.
    * @param expected the length the server announced; a body of another length is a TransferError LENGTH_MISMATCH.
    */
   put(ref: ItemRef, bytes: AsyncIterable<Uint8Array>, expected?: number): Promise<StagedBody>;

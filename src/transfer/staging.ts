@@ -155,8 +155,8 @@ class BodyStore {
     }
     this.memoryTaken += chunk.length;
     this.size += chunk.length;
-    // A copy: a source may hand out views of a socket buffer that it uses again.
-    this.parts.push(Buffer.from(chunk));
+    // Not copied: the source gives them away, and what a copy allocates is what the garbage collector then runs after.
+    this.parts.push(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength));
   }
 
   private async spill(): Promise<void> {
