@@ -127,6 +127,8 @@ export interface Destination {
     mayCommit: () => boolean,
     signal: AbortSignal,
   ): AsyncIterable<StoreOutcome>;
+  /** These folders will be listed whole, in this order: asks for them ahead. Never fails; nobody waits for it. */
+  expectListing?(folders: readonly DestinationFolder[], signal: AbortSignal): void;
   /** Everything at or above the mark, in windows. A changed epoch is a TransferError with code EPOCH_CHANGED. */
   list(folder: DestinationFolder, from: DestinationMark, signal: AbortSignal): AsyncIterable<FoundItem[]>;
   /** Ids that are gone are left out. */

@@ -32,9 +32,11 @@ export interface Source {
   connect(signal: AbortSignal): Promise<SourceFacts>;
   /** Never empty: a listing that shows nothing is a TransferError. */
   listFolders(signal: AbortSignal): Promise<SourceFolder[]>;
+  /** These folders, just listed, will be scanned whole, in this order: asks for them ahead. Never fails; nobody waits for it. */
+  expect?(folders: readonly SourceFolder[], signal: AbortSignal): void;
   /** Metadata of one folder, oldest first. `since` is the state of an earlier scan; null lists everything. */
   scan(folder: SourceFolder, since: SyncState | null, signal: AbortSignal): AsyncIterable<ScanPage>;
-  /** Bodies, in any order; one outcome for each ref. Every staged body belongs to the caller, who releases it. */
+  /** Bodies, in any order (their bytes are given away: the staging keeps them as they come); one outcome for each ref. Every staged body belongs to the caller, who releases it. */
   read(folder: SourceFolder, refs: readonly ItemRef[], stage: Staging, signal: AbortSignal): AsyncIterable<ReadOutcome>;
   /** Subject, sender and date of items that will be named in the report. Refs that are gone are left out. */
   describe(folder: SourceFolder, refs: readonly ItemRef[], signal: AbortSignal): AsyncIterable<ItemDescription>;

@@ -45,6 +45,9 @@ export class GuardedSource implements Source {
   listFolders(signal: AbortSignal): Promise<SourceFolder[]> {
     return this.inner.listFolders(signal);
   }
+  expect(folders: readonly SourceFolder[], signal: AbortSignal): void {
+    this.inner.expect?.(folders, signal);
+  }
   scan(folder: SourceFolder, since: SyncState | null, signal: AbortSignal): AsyncIterable<ScanPage> {
     return this.inner.scan(folder, since, signal);
   }

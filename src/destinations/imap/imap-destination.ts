@@ -3,11 +3,13 @@ import type { StagedItem } from '../../mailbox/item.js';
 import { TransferError } from '../../mailbox/transfer-error.js';
 import type { ConnectPolicy } from '../../protocols/connect.js';
 import { quota } from '../../protocols/imap/commands/quota.js';
+import type { MessageMetadata } from '../../protocols/imap/commands/fetch-metadata.js';
 import type { MailboxState } from '../../protocols/imap/commands/select.js';
 import { status } from '../../protocols/imap/commands/status.js';
 import { unselect } from '../../protocols/imap/commands/unselect.js';
 import type { ImapConnection } from '../../protocols/imap/connection.js';
 import { ImapFailure, isRefusal } from '../../protocols/imap/failure.js';
+import { FolderBurst, type OpenedWindow, openWindow } from '../../protocols/imap/folder-burst.js';
 import { fetchWindow, inPages, uidWindows } from '../../protocols/imap/mailbox-windows.js';
 import { type ImapLogin, openImap } from '../../protocols/imap/open.js';
 import { ImapPool } from '../../protocols/imap/pool.js';
@@ -38,6 +40,7 @@ import { locate } from './locate.js';
 import { planFolders } from './plan.js';
 import { fitPath, pathKey } from './names.js';
 import { changeFlags } from './change-flags.js';
+import { PermanentFlags } from './permanent-flags.js';
 import { setAside } from './set-aside.js';
 import { storeItems } from './store.js';
 
@@ -64,8 +67,9 @@ export class ImapDestination implements Destination {
   private readonly marks = new Map<string, { epoch: string; next: number }>();
   /** UIDNEXT as ensureFolders() saw it. */
   private readonly fresh = new Map<string, { epoch: string; next: number; at: number }>();
+  private burst: FolderBurst | null = null;
   private readonly suspects = new Set<string>();
-  private readonly flagRules = new Map<string, Promise<readonly string[] | null>>();
+  private readonly permanentFlags: PermanentFlags;
 
   constructor(private readonly options: ImapDestinationOptions) {
     const pool = new ImapPool(
@@ -73,6 +77,7 @@ export class ImapDestination implements Destination {
       Math.max(1, options.maxConnections ?? DEFAULT_CONNECTIONS),
     );
     this.session = new ImapSession(pool, { side: 'destination' });
+    this.permanentFlags = new PermanentFlags(this.session, (folder, state) => this.notice(folder, state));
   }
 
   private async open(signal: AbortSignal): Promise<ImapConnection> {
@@ -149,17 +154,22 @@ export class ImapDestination implements Destination {
 
   async ensureFolders(plan: FolderPlan, signal: AbortSignal): Promise<DestinationFolder[]> {
     return this.session.repeatable(signal, undefined, async (connection) => {
+      this.session.pool.warm(plan.mappings.length, signal);
       const before = this.known();
       // What was there before we came is decided by the listing of connect(), also when this is tried again.
       const ensured = await ensureFolders(connection, plan, before);
       const folders = ensured.map(({ folder }) => folder);
       this.directory = withFolders(before, folders);
-      this.session.pool.warm(folders.length, signal);
       const at = performance.now();
       // A server without the newer extensions may be one whose numbers last only after a SELECT (pitfall 47).
       if (connection.has('CONDSTORE'))
         for (const { folder, next } of ensured)
           if (next !== null) this.fresh.set(folder.name, { epoch: folder.epoch, next, at });
+      // Empty ones are about to be filled.
+      this.permanentFlags.learn(
+        ensured.filter(({ next }) => next === 1).map(({ folder }) => folder),
+        signal,
+      );
       return folders;
     });
   }
@@ -182,7 +192,7 @@ export class ImapDestination implements Destination {
   }
 
   prepare(folder: DestinationFolder, signal: AbortSignal): void {
-    this.permanentFlags(folder, signal).catch(() => undefined);
+    this.permanentFlags.of(folder, signal).catch(() => undefined);
   }
 
   async place(folder: DestinationFolder, items: readonly StagedItem[]): Promise<Placement[]> {
@@ -198,7 +208,7 @@ export class ImapDestination implements Destination {
     signal: AbortSignal,
   ): AsyncGenerator<StoreOutcome> {
     signal.throwIfAborted();
-    const permanentFlags = await this.permanentFlags(folder, signal);
+    const permanentFlags = await this.permanentFlags.of(folder, signal);
     const { connection, release } = await this.session.pool.take(signal);
     const { maxBytes, suspects } = this;
     try {
@@ -233,24 +243,63 @@ export class ImapDestination implements Destination {
     signal.throwIfAborted();
     const { name } = folder;
     const epoch = epochNumber(from.epoch);
+    const lowest = Math.max(1, Number(from.mark));
+    const atOnce = await this.listAtOnce(folder, lowest, signal);
+    if (atOnce !== null) {
+      if (atOnce.state.uidValidity !== epoch) throw epochChanged();
+      yield* inPages(
+        atOnce.items.map((item) => toFound(from.epoch, item)),
+        MAX_LIST_WINDOW,
+      );
+      return;
+    }
     const windows = await this.session.repeatable(signal, name, async (connection) => {
       const state = await this.session.open(connection, name);
       if (state.uidValidity !== epoch) throw epochChanged();
-      return uidWindows(connection, state, Math.max(1, Number(from.mark)), MAX_LIST_WINDOW);
+      return uidWindows(connection, state, lowest, MAX_LIST_WINDOW);
     });
     for (const window of windows) {
       const items = await this.session.repeatable(signal, name, async (connection) => {
         await this.session.at(connection, name, epoch);
         return fetchWindow(connection, window);
       });
-      const found = items.map(({ uid, size, date, flags }) => ({
-        id: { epoch: from.epoch, id: String(uid) },
-        size,
-        date,
-        flags,
-      }));
-      yield* inPages(found, MAX_LIST_WINDOW);
+      yield* inPages(
+        items.map((item) => toFound(from.epoch, item)),
+        MAX_LIST_WINDOW,
+      );
     }
+  }
+
+  expectListing(folders: readonly DestinationFolder[], signal: AbortSignal): void {
+    const small = folders.map((folder) => ({ raw: folder.name, messages: this.mostFrom(folder, 1) }));
+    this.burst = new FolderBurst(
+      this.session,
+      small.filter(({ messages }) => messages <= MAX_LIST_WINDOW),
+      signal,
+    );
+  }
+
+  /** What is known to be little, in one round trip. Null: the folder must be opened and looked at first. */
+  private async listAtOnce(
+    folder: DestinationFolder,
+    lowest: number,
+    signal: AbortSignal,
+  ): Promise<OpenedWindow | null> {
+    const { session } = this;
+    if (session.traits.numbersUnderSelectOnly || this.mostFrom(folder, lowest) > MAX_LIST_WINDOW) return null;
+    const ahead = lowest === 1 ? ((await this.burst?.take(folder.name)) ?? null) : null;
+    const opened =
+      ahead ??
+      (await session.repeatable(signal, folder.name, (connection) =>
+        openWindow(session, connection, folder.name, { from: lowest, to: null }),
+      ));
+    return session.traits.numbersUnderSelectOnly ? null : opened;
+  }
+
+  /** Messages that can be in a folder from a UID on, but for what others put there since we last heard of it. */
+  private mostFrom({ name, epoch }: DestinationFolder, lowest: number): number {
+    const known = this.marks.get(name);
+    return known?.epoch === epoch ? Math.max(0, known.next - lowest) : Infinity;
   }
 
   async *fingerprint(
@@ -276,7 +325,7 @@ export class ImapDestination implements Destination {
   ): Promise<readonly FlagRefusal[]> {
     const [first] = changes;
     if (first === undefined) return [];
-    const permanent = await this.permanentFlags(folder, signal);
+    const permanent = await this.permanentFlags.of(folder, signal);
     return this.session.repeatable(signal, folder.name, async (connection) => {
       await this.session.at(connection, folder.name, epochNumber(first.id.epoch), false);
       return changeFlags(connection, changes, permanent);
@@ -331,30 +380,6 @@ export class ImapDestination implements Destination {
 
   async close(): Promise<void> {
     await this.session.pool.close();
-  }
-
-  /** PERMANENTFLAGS are told by SELECT alone: EXAMINE always says none. */
-  private permanentFlags(folder: DestinationFolder, signal: AbortSignal): Promise<readonly string[] | null> {
-    const name = `${folder.epoch} ${folder.name}`;
-    const known = this.flagRules.get(name);
-    if (known !== undefined) return known;
-    const asked = this.askPermanentFlags(folder, signal);
-    this.flagRules.set(name, asked);
-    asked.catch(() => this.flagRules.delete(name));
-    return asked;
-  }
-
-  private async askPermanentFlags(folder: DestinationFolder, signal: AbortSignal): Promise<readonly string[] | null> {
-    const state = await this.session
-      .repeatable(signal, folder.name, (connection) => this.session.open(connection, folder.name, false))
-      .catch((error: unknown) => {
-        if (folder.name === 'INBOX' && error instanceof TransferError && error.code === 'DESTINATION_MISSING') {
-          throw missingMailbox(error.serverText, error);
-        }
-        throw error;
-      });
-    this.notice(folder, state);
-    return state.permanentFlags;
   }
 
   private notice(folder: DestinationFolder, state: MailboxState): void {
@@ -413,6 +438,10 @@ function appendLimit(connection: ImapConnection): number | null {
     if (match !== null) return Number(match[1]);
   }
   return null;
+}
+
+function toFound(epoch: string, { uid, size, date, flags }: MessageMetadata): FoundItem {
+  return { id: { epoch, id: String(uid) }, size, date, flags };
 }
 
 function epochNumber(epoch: string): number {

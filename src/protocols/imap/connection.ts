@@ -28,6 +28,10 @@ export interface CommandHooks {
   onUntagged?(response: DataResponse | StatusResponse): boolean;
   /** A literal is about to arrive. `prefix` is what the answer said before it. Null: not for this command. */
   onLiteral?(prefix: readonly Value[], size: number): LiteralTaker | null;
+  /** Opens a mailbox: what comes before its own answer is not meant for the commands behind it. */
+  readonly barrier?: boolean;
+  /** Nobody waits for the answer: whoever takes the connection next need not either. */
+  readonly aside?: boolean;
   /** No progress for this long ends the connection (ms). */
   quietMs?: number;
 }
@@ -59,6 +63,8 @@ export class ImapConnection {
   selected: Selected | null = null;
   /** UID came after the body in a FETCH answer: bodies are asked for one by one. */
   uidAfterBody = false;
+  /** The shortest time from a command to its answer (ms): hardly more than the round trip. */
+  fastestMs = Infinity;
   /** Monotonic moment of the last command's end (ms). */
   idleSince = performance.now();
   private readonly wire: Wire;
@@ -96,9 +102,9 @@ export class ImapConnection {
     return this.ended !== null;
   }
 
-  /** Commands under way. */
+  /** Commands under way that somebody waits for. */
   get busy(): number {
-    return this.pending.size;
+    return [...this.pending.values()].filter(({ hooks }) => hooks.aside !== true).length;
   }
 
   has(capability: string): boolean {
@@ -127,10 +133,12 @@ export class ImapConnection {
       const command: Pending = { tag, label, hooks, resolve, reject, goAhead: null };
       this.writing = this.writing.then(() => this.write(command, write));
     });
+    const from = performance.now();
     try {
       return await done;
     } finally {
       this.idleSince = performance.now();
+      this.fastestMs = Math.min(this.fastestMs, this.idleSince - from);
     }
   }
 
@@ -201,7 +209,7 @@ export class ImapConnection {
 
   private async literal(pieces: readonly Piece[], size: number): Promise<Buffer | Streamed> {
     const prefix = parsePrefix(pieces);
-    for (const command of this.pending.values()) {
+    for (const command of this.begun()) {
       const taker = command.hooks.onLiteral?.(prefix, size);
       if (taker == null) continue;
       const bytes = new LiteralStream(this.wire, size);
@@ -233,11 +241,19 @@ export class ImapConnection {
       if (response.status === 'BAD') throw this.failure('bad', 'the server did not understand us', response);
       if (response.status === 'PREAUTH') throw new ImapFailure('protocol', 'the server greeted twice');
     }
-    for (const command of this.pending.values()) {
+    for (const command of this.begun()) {
       if (command.hooks.onUntagged?.(response) === true) return;
     }
     if (++this.strays > WIRE_LIMITS.strayResponses) {
       throw new ImapFailure('too-large', 'the server kept talking about something else');
+    }
+  }
+
+  /** Commands that the server can have begun to answer. */
+  private *begun(): Generator<Pending> {
+    for (const command of this.pending.values()) {
+      yield command;
+      if (command.hooks.barrier === true) return;
     }
   }
 

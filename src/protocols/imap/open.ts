@@ -5,6 +5,7 @@ import { underDeadline } from '../deadline.js';
 import { ImapConnection } from './connection.js';
 import { ImapFailure } from './failure.js';
 import { OPEN_DEADLINE_MS, WIRE_LIMITS } from './limits.js';
+import { quickSignIn } from './quick-sign-in.js';
 import { scrubber } from './scrub.js';
 import type { ServerTraits } from './traits.js';
 
@@ -29,7 +30,8 @@ const TOO_LARGE = /^(LineTooLarge|LiteralTooLarge|ResponseTooLarge|TooManyTokens
 const CONTROL = /[\x00-\x1f\x7f]/;
 
 /**
- * Dials the checked address, makes the connection safe, signs in by imapflow, and takes the socket over from it. No
+ * Dials the checked address, makes the connection safe, and signs in: by one line where the greeting allows it, else by
+ * imapflow, from which the socket is then taken over. No
  * credential leaves before TLS stands (unless the policy allows plaintext); a session that was signed in without us
  * asking (PREAUTH) is refused.
  * @throws ConnectError, ImapFailure, or the signal's reason.
@@ -46,9 +48,33 @@ export async function openImap(
   }
   const late = (): Error => new ConnectError('TIMEOUT', 'The server did not answer in time.');
   return underDeadline(options.deadlineMs ?? OPEN_DEADLINE_MS, signal, late, async (deadline) => {
-    const connected = await connect(target, options.policy, deadline);
+    const quick = await signInQuickly(target, login, options, deadline);
+    if (quick !== null && 'connection' in quick) return quick.connection;
+    const connected = quick?.connected ?? (await connect(target, options.policy, deadline));
     return signIn(target, connected, login, options.traits, deadline);
   });
+}
+
+/** Null: a way on which this server has stumbled. `connected`: it says nothing about this way, and imapflow goes on. */
+async function signInQuickly(
+  target: ConnectTarget,
+  login: ImapLogin,
+  { policy, traits }: OpenOptions,
+  signal: AbortSignal,
+): Promise<{ connection: ImapConnection } | { connected: Connected } | null> {
+  if (login.kind === 'token' || target.security === 'starttls' || traits?.signsInStepByStep === true) return null;
+  const connected = await connect(target, policy, signal);
+  const plain = { authzid: login.kind === 'authzid' ? login.authzid : '', user: login.user, password: login.password };
+  try {
+    const connection = await quickSignIn(connected.socket, plain, scrubber(...maskedForms(login)), traits, signal);
+    return connection === null ? { connected } : { connection };
+  } catch (error) {
+    connected.socket.destroy();
+    if (signal.aborted) throw signal.reason;
+    if (!(error instanceof ImapFailure) || (error.kind !== 'bad' && error.kind !== 'protocol')) throw error;
+    if (traits !== undefined) traits.signsInStepByStep = true;
+    return null;
+  }
 }
 
 async function signIn(

@@ -8,6 +8,11 @@ const MAX_IDLE_MS = 90_000;
 /** One idle for longer is asked whether it still lives: a command that stores must not be the one to find out (ms). */
 const TRUSTED_IDLE_MS = 10_000;
 
+/** A server that answers sooner is on the next machine (ms). */
+const NEAR_MS = 4;
+/** Connections opened ahead to others. */
+const WARM = 4;
+
 export interface PooledConnection {
   readonly connection: ImapConnection;
   /** Gives it back; closed if it is broken or a command is still under way. */
@@ -55,11 +60,13 @@ export class ImapPool {
 
   /**
    * Opens connections ahead, up to `wanted` in all, so that those who will need them do not sign in one after the other.
-   * What goes wrong is left to whoever takes one.
+   * Where answers come at once the time goes into work, and two do it as well. Whoever finds none free opens another all
+   * the same. What goes wrong is left to whoever takes one.
    */
   warm(wanted: number, signal: AbortSignal): void {
-    const missing = Math.min(wanted, this.max) - this.all.size - this.opening;
-    for (let n = 0; n < missing; n++) void this.openAhead(signal);
+    const near = [...this.all].some((connection) => connection.fastestMs < NEAR_MS);
+    const most = Math.min(wanted, near ? 2 : WARM, this.max);
+    for (let n = this.all.size + this.opening; n < most; n++) void this.openAhead(signal);
   }
 
   private async openAhead(signal: AbortSignal): Promise<void> {

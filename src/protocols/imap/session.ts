@@ -64,13 +64,30 @@ export class ImapSession {
 
   /** The folder as this connection knows it, opened if it is not. @throws TransferError EPOCH_CHANGED */
   async at(connection: ImapConnection, raw: string, uidValidity: number, readOnly = true): Promise<MailboxState> {
-    const { selected } = connection;
-    const fits = selected?.raw === raw && (readOnly || !selected.readOnly);
-    const known = fits ? this.states.get(connection) : undefined;
+    const known = this.openAlready(connection, raw, readOnly);
     // After a pause the server is asked what happened meanwhile: the view it shows is of the last command (pitfall 16).
     // Waited for: Dovecot puts off its news as long as another command is behind this one on the wire.
-    if (known !== undefined && performance.now() - connection.idleSince > PAUSE_SEEN_MS) await noop(connection);
-    const state = known ?? (await this.open(connection, raw, readOnly));
+    if (known !== null && performance.now() - connection.idleSince > PAUSE_SEEN_MS) await noop(connection);
+    return this.checked(connection, known ?? (await this.open(connection, raw, readOnly)), uidValidity);
+  }
+
+  /**
+   * The same for a command that leaves before the answer: what it brings must not be used before this has resolved. After
+   * a pause the folder is opened anew, which costs no round trip here.
+   */
+  async opening(connection: ImapConnection, raw: string, uidValidity: number): Promise<MailboxState> {
+    const seen = performance.now() - connection.idleSince <= PAUSE_SEEN_MS;
+    const known = seen ? this.openAlready(connection, raw, true) : null;
+    return this.checked(connection, known ?? (await this.open(connection, raw)), uidValidity);
+  }
+
+  private openAlready(connection: ImapConnection, raw: string, readOnly: boolean): MailboxState | null {
+    const { selected } = connection;
+    const fits = selected?.raw === raw && (readOnly || !selected.readOnly);
+    return (fits ? this.states.get(connection) : undefined) ?? null;
+  }
+
+  private checked(connection: ImapConnection, state: MailboxState, uidValidity: number): MailboxState {
     if (state.uidValidity === uidValidity) return state;
     connection.selected = null;
     throw new TransferError('The server has numbered the folder anew.', {

@@ -52,6 +52,8 @@ export class ServerTraits {
   readonly pace = new Pace();
   /** It offers extended LIST and answers BAD to it, which ends the connection (pitfall 44). */
   plainListOnly = false;
+  /** It offers to be signed in to by one line and does not take it. */
+  signsInStepByStep = false;
   /**
    * It tells no UIDNEXT under EXAMINE. Such a one is Courier, which numbers a folder that was never SELECTed anew at every
    * EXAMINE and STATUS: only after a SELECT do UIDs last (pitfall 47).

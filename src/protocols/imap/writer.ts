@@ -61,11 +61,11 @@ export class CommandWriter {
     const pieces = this.gathered;
     this.gathered = [];
     this.bytes = 0;
-    // Corked they leave by one writev(), and nothing is copied together for it.
+    // Corked they leave by one writev(), and nothing is copied together for it; so do commands that are given at once.
     let roomy = true;
     this.socket.cork();
     for (const piece of pieces) roomy = this.socket.write(piece);
-    this.socket.uncork();
+    process.nextTick(() => this.socket.uncork());
     if (!roomy) await this.room();
   }
 

@@ -6,10 +6,11 @@ import type { MailboxStatus } from '../../protocols/imap/commands/status.js';
 import { type ImapLogin, openImap } from '../../protocols/imap/open.js';
 import type { ImapConnection } from '../../protocols/imap/connection.js';
 import type { TakePermit } from '../../protocols/imap/permit.js';
+import { FolderBurst } from '../../protocols/imap/folder-burst.js';
 import { ImapPool } from '../../protocols/imap/pool.js';
 import { type ClassifySignIn, toTransferError } from '../../protocols/imap/transfer-errors.js';
 import type { ConnectPolicy, ConnectTarget } from '../../protocols/connect.js';
-import type { Source, SourceAccount, SourceFacts } from '../source.js';
+import { MAX_SCAN_PAGE, type Source, type SourceAccount, type SourceFacts } from '../source.js';
 import { describeItems } from './describe.js';
 import { rawName } from './folder-ids.js';
 import { findFolders, type FolderRules, type FoundFolder } from './list-folders.js';
@@ -46,6 +47,7 @@ export class ImapSource implements Source {
   private readonly session: ImapSession;
   private readonly maxConnections: number;
   private listed = new Map<string, { found: FoundFolder; at: number }>();
+  private burst: FolderBurst | null = null;
 
   constructor(private readonly options: ImapSourceOptions) {
     const names = `imap\0${options.target.host.toLowerCase()}\0${options.owner.toLowerCase()}`;
@@ -76,7 +78,7 @@ export class ImapSource implements Source {
 
   async listFolders(signal: AbortSignal): Promise<SourceFolder[]> {
     const found = await this.session.repeatable(signal, undefined, (connection) =>
-      findFolders(connection, this.options, this.session),
+      findFolders(connection, this.options, this.session, signal),
     );
     if (!found.some(({ folder }) => folder.selectable)) {
       // An empty listing is a fault of the server, never "nothing to copy" (pitfall 44).
@@ -87,15 +89,24 @@ export class ImapSource implements Source {
         code: 'NO_FOLDERS',
       });
     }
-    this.session.pool.warm(found.filter(({ folder }) => folder.selectable && folder.items !== 0).length, signal);
     const at = performance.now();
     this.listed = new Map(found.map((one) => [one.folder.id, { found: one, at }]));
     return found.map(({ folder }) => folder);
   }
 
+  expect(folders: readonly SourceFolder[], signal: AbortSignal): void {
+    const known = folders.flatMap((folder) => this.listed.get(folder.id)?.found ?? []);
+    const small = known.filter(
+      ({ status }) => status?.uidNext != null && (status.messages ?? Infinity) <= MAX_SCAN_PAGE,
+    );
+    const wanted = small.map(({ raw, status }) => ({ raw, messages: status!.messages! }));
+    this.burst = new FolderBurst(this.session, wanted, signal);
+  }
+
   async *scan(folder: SourceFolder, since: SyncState | null, signal: AbortSignal): AsyncGenerator<ScanPage> {
     signal.throwIfAborted();
-    yield* scanFolder(this.session, folder, this.rawOf(folder), since, this.takeFreshStatus(folder), signal);
+    const ahead = { fresh: this.takeFreshStatus(folder), burst: this.burst };
+    yield* scanFolder(this.session, folder, this.rawOf(folder), since, ahead, signal);
   }
 
   async *read(

@@ -42,9 +42,11 @@ export async function findFolders(
   connection: ImapConnection,
   rules: FolderRules,
   session: ImapSession,
+  signal: AbortSignal,
 ): Promise<FoundFolder[]> {
   // STATUS of the open mailbox tells what was when it was opened (Dovecot; RFC 9051 section 6.3.11 warns of it).
   const [, { spaces, listed }] = await Promise.all([unselect(connection), namespacesAndList(connection)]);
+  session.pool.warm(listed.length, signal);
   const subscribed = await subscriptions(connection, listed);
   const named = new Map<string, Named>();
   for (const mailbox of listed) {

@@ -108,8 +108,14 @@ class Reading {
   private async some(uids: readonly number[]): Promise<ImapFailure | null> {
     const { connection, release } = await this.session.pool.take(this.signal, this.raw);
     try {
-      await this.session.at(connection, this.raw, this.uidValidity);
-      await fetchBodies(connection, uids, '', this.receiver());
+      const opening = this.session.opening(connection, this.raw, this.uidValidity);
+      // The bodies are asked for before the answer, and taken after it.
+      const [opened, fetched] = await Promise.allSettled([
+        opening,
+        fetchBodies(connection, uids, '', this.receiver(opening)),
+      ]);
+      if (opened.status === 'rejected') throw opened.reason;
+      if (fetched.status === 'rejected') throw fetched.reason;
       const missing = uids.filter((uid) => this.left.has(uid));
       if (missing.length === 0) return null;
       return await this.explain(connection, missing);
@@ -127,9 +133,11 @@ class Reading {
     }
   }
 
-  private receiver(): BodyReceiver<Taken> {
+  /** @param opening that of the folder: nothing is taken before it has resolved. */
+  private receiver(opening: Promise<unknown>): BodyReceiver<Taken> {
     return {
       take: async (uid, size, bytes) => {
+        await opening;
         if (size > this.options.maxMessageBytes) {
           this.refusedSize = uid;
           throw new ImapFailure('too-large', `the server announced a message of ${size} bytes`);

@@ -1,6 +1,7 @@
 import type { SourceFolder } from '../../mailbox/folder.js';
 import type { ItemMeta, ScanPage, SyncState } from '../../mailbox/item.js';
 import type { MessageMetadata } from '../../protocols/imap/commands/fetch-metadata.js';
+import { type FolderBurst, openWindow } from '../../protocols/imap/folder-burst.js';
 import type { MailboxState } from '../../protocols/imap/commands/select.js';
 import type { MailboxStatus } from '../../protocols/imap/commands/status.js';
 import { fetchWindow, inPages, type UidWindow, uidWindows } from '../../protocols/imap/mailbox-windows.js';
@@ -20,15 +21,29 @@ interface State {
   readonly partial: boolean;
 }
 
-/** Metadata of a folder, oldest first. `fresh` is what STATUS said a moment ago, if it did. */
+/** What is known of a folder before it is opened. */
+export interface Ahead {
+  /** What STATUS said a moment ago, if it did. */
+  readonly fresh: MailboxStatus | null;
+  /** The folder itself, if it was asked for ahead. */
+  readonly burst: FolderBurst | null;
+}
+
+/** Metadata of a folder, oldest first. */
 export async function* scanFolder(
   session: ImapSession,
   folder: SourceFolder,
   raw: string,
   since: SyncState | null,
-  fresh: MailboxStatus | null,
+  { fresh, burst }: Ahead,
   signal: AbortSignal,
 ): AsyncGenerator<ScanPage> {
+  const atOnce = since === null && fresh !== null ? await scanAtOnce(session, raw, fresh, burst, signal) : null;
+  if (atOnce !== null) {
+    if (atOnce.items.length > 0) yield atOnce;
+    yield { ...atOnce, items: [] };
+    return;
+  }
   const earlier = parseState(since);
   if (earlier !== null && fresh !== null && unchanged(earlier, fresh)) {
     yield { items: [], gone: [], next: toState(earlier), full: false };
@@ -70,6 +85,32 @@ export async function* scanFolder(
   }
   uidnext = Math.max(uidnext, state.uidNext ?? uidnext);
   yield page([], { uidvalidity: uidValidity, uidnext, highestmodseq: modseq, partial: false });
+}
+
+/** A small folder in one round trip, an empty one in none. Null: it must be opened and looked at first. */
+async function scanAtOnce(
+  session: ImapSession,
+  raw: string,
+  { messages, uidValidity, uidNext, highestModseq }: MailboxStatus,
+  burst: FolderBurst | null,
+  signal: AbortSignal,
+): Promise<ScanPage | null> {
+  if (session.traits.numbersUnderSelectOnly || messages === null || uidValidity === null || uidNext === null)
+    return null;
+  if (messages > MAX_SCAN_PAGE) return null;
+  const state = { uidvalidity: uidValidity, uidnext: uidNext, highestmodseq: highestModseq, partial: false };
+  if (messages === 0) return { items: [], gone: [], next: toState(state), full: true };
+  const opened =
+    (await burst?.take(raw)) ??
+    (await session.repeatable(signal, raw, (connection) =>
+      openWindow(session, connection, raw, { from: 1, to: null }),
+    ));
+  const { items, state: now } = opened;
+  if (now.uidValidity !== uidValidity || items.length > MAX_SCAN_PAGE || session.traits.numbersUnderSelectOnly)
+    return null;
+  const uidnext = Math.max(now.uidNext ?? 1, (items.at(-1)?.uid ?? 0) + 1);
+  const next = toState({ ...state, uidnext, highestmodseq: now.highestModseq });
+  return { items: items.map((item) => toMeta(uidValidity, item)), gone: [], next, full: true };
 }
 
 interface Plan {

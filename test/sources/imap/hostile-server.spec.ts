@@ -147,6 +147,60 @@ describe('signing in', () => {
     expect(signIns(server)).toHaveLength(1);
   });
 
+  const ONE_LINE = 'IMAP4rev1 SASL-IR AUTH=PLAIN ID LITERAL+';
+
+  it('signs in by one line where the greeting says so, and waits for nothing else', async () => {
+    const script: Script = {
+      AUTHENTICATE: ({ tag, session }) => session.send(`${tag} OK [CAPABILITY ${ONE_LINE} UIDPLUS] in\r\n`),
+      // Never answered: whoever waited for it would wait for ever.
+      ID: () => undefined,
+    };
+    const { server, source } = await against(script, { capabilities: ONE_LINE });
+    await source.connect(signal);
+    const answer = Buffer.from(`\0anna@old.test\0${PASSWORD}`).toString('base64');
+    expect(server.lines[0]).toBe(`F1 AUTHENTICATE PLAIN ${answer}`);
+    expect(signIns(server)).toHaveLength(1);
+  });
+
+  it('asks for the capabilities of a session that were not told with the sign-in', async () => {
+    const script: Script = { AUTHENTICATE: ({ tag, session }) => session.send(`${tag} OK in\r\n`) };
+    const { server, source } = await against(script, { capabilities: ONE_LINE });
+    await source.connect(signal);
+    expect(server.lines.map((line) => line.split(' ')[1])).toEqual(expect.arrayContaining(['CAPABILITY']));
+  });
+
+  it('says what is wrong with a password by one line as by several, and masks it', async () => {
+    const { server, source } = await against(
+      {
+        AUTHENTICATE: ({ tag, rest, session }) =>
+          session.send(`${tag} NO [AUTHENTICATIONFAILED] not ${rest.split(' ')[1]}\r\n`),
+      },
+      { capabilities: ONE_LINE },
+    );
+    const error = await failure(source.connect(signal));
+    expect(error).toMatchObject({ code: 'AUTH_FAILED', retry: 'user', scope: 'account' });
+    expect(error.serverText).toBe('[AUTHENTICATIONFAILED] not ***');
+    for (let at: unknown = error; at instanceof Error; at = at.cause)
+      expect(JSON.stringify([at.message, at.stack, { ...at }])).not.toMatch(/canary|Y2FuYXJ5/);
+    expect(signIns(server)).toHaveLength(1);
+  });
+
+  it.each(['BAD what is that', '+ '])('goes step by step with a server that answers "%s" to one line', async (said) => {
+    const script: Script = {
+      AUTHENTICATE: async ({ tag, rest, session }) => {
+        if (session.number === 1) return session.send(said === '+ ' ? '+ \r\n' : `${tag} ${said}\r\n`);
+        if (!rest.includes(' ')) {
+          await session.send('+ \r\n');
+          await session.line();
+        }
+        return session.send(`${tag} OK [CAPABILITY ${ONE_LINE}] in\r\n`);
+      },
+    };
+    const { server, source } = await against(script, { capabilities: ONE_LINE });
+    await source.connect(signal);
+    expect(server.connections()).toBe(2);
+  });
+
   it('dials nobody for a user name that could smuggle a command', async () => {
     const login = async () => ({ kind: 'password', user: 'a\r\nX DELETE INBOX', password: 'x' }) as const;
     const { server, source } = await against({}, {}, { login });
@@ -398,6 +452,55 @@ describe('reading', () => {
     };
     const { source } = await against(script);
     expect(await failure(read(source, 1))).toMatchObject({ code: 'EPOCH_CHANGED', scope: 'folder' });
+  });
+
+  it('takes no body that comes before the folder is open, nor one of another numbering', async () => {
+    const script: Script = {
+      // The body of what would be another folder's message, before this one is open.
+      EXAMINE: async ({ tag, session }) => {
+        await session.send(fetched(1, 'Subject: not asked for\r\n\r\n'));
+        await session.send(`* 1 EXISTS\r\n* OK [UIDVALIDITY 8] ok\r\n* OK [UIDNEXT 2] ok\r\n${tag} OK done\r\n`);
+      },
+      'UID FETCH': async ({ tag, session }) => {
+        await session.send(fetched(1, body(1)));
+        await session.send(`${tag} OK done\r\n`);
+      },
+    };
+    const { source } = await against(script);
+    const staging = { put: () => Promise.reject(new Error('it was taken')) };
+    const reading = collect(source.read(inbox, refs(1), staging, signal));
+    expect(await failure(reading)).toMatchObject({ code: 'EPOCH_CHANGED', side: 'source' });
+  });
+
+  it('lists small folders in one burst, and an empty one without opening it', async () => {
+    const script: Script = {
+      LIST: ({ tag, session }) =>
+        session.send(
+          `${['INBOX', 'a', 'b', 'c'].map((name) => `* LIST () "/" ${name}\r\n`).join('')}${tag} OK done\r\n`,
+        ),
+      STATUS: ({ tag, rest, session }) => {
+        const messages = rest.startsWith('"c"') ? 0 : 3;
+        const told = `MESSAGES ${messages} UIDNEXT 4 UIDVALIDITY 7`;
+        return session.send(`* STATUS ${rest.slice(0, rest.lastIndexOf(' ('))} (${told})\r\n${tag} OK done\r\n`);
+      },
+      'UID FETCH': ({ tag, session }) =>
+        session.send(
+          `* 1 FETCH (UID 1 FLAGS () INTERNALDATE "13-May-2014 16:53:20 +0000" RFC822.SIZE 9)\r\n${tag} OK done\r\n`,
+        ),
+    };
+    const { server, source } = await against(script);
+    await source.connect(signal);
+    const folders = await source.listFolders(signal);
+    source.expect(folders, signal);
+    for (const folder of folders) {
+      const pages = await collect(source.scan(folder, null, signal));
+      expect(pages.flatMap((page) => page.items)).toHaveLength(folder.path[0] === 'c' ? 0 : 1);
+    }
+    const opened = server.lines
+      .filter((line) => / (EXAMINE|UID FETCH) /.test(line))
+      .map((line) => line.split(' ').slice(1, 3));
+    expect(opened.filter(([verb]) => verb === 'EXAMINE').map(([, name]) => name)).toEqual(['"INBOX"', '"a"', '"b"']);
+    expect(opened).toHaveLength(6);
   });
 
   it('releases what nobody took when the reader stops early', async () => {

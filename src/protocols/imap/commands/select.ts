@@ -30,7 +30,7 @@ export async function select(connection: ImapConnection, raw: string, readOnly: 
   const told = new Map<string, string>();
   const verb = readOnly ? 'EXAMINE' : 'SELECT';
   connection.selected = null;
-  const done = await connection.run(
+  const asked = connection.run(
     verb,
     async (out) => {
       out.text(`${verb} `);
@@ -49,8 +49,14 @@ export async function select(connection: ImapConnection, raw: string, readOnly: 
         if (CODES.includes(response.code.name)) told.set(response.code.name, response.code.rest);
         return true;
       },
+      barrier: true,
     },
   );
+  const done = await asked.catch((error: unknown) => {
+    // A failed one closes what was open before, also what was asked for meanwhile.
+    connection.selected = null;
+    throw error;
+  });
   const opened = { raw, readOnly: readOnly || done.code?.name === 'READ-ONLY' };
   connection.selected = opened;
   const validity = number(told.get('UIDVALIDITY'));
