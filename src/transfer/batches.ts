@@ -1,7 +1,7 @@
 import { RIDES_ALONG_BYTES } from './staging.js';
 
 /** Large enough that a round trip and a commit do not count, small enough to hold three a lane. */
-export const BATCH_BYTES = 8 * 1024 * 1024;
+export const BATCH_BYTES = 4 * 1024 * 1024;
 export const BATCH_ITEMS = 500;
 
 /** Splits items in their order. A large one goes alone: see BodyStaging for why. */

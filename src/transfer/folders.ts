@@ -42,6 +42,10 @@ export async function prepareFolders(run: Run): Promise<Folders> {
   );
   if (listed.length === 0) throw nothingListed();
   await run.step('listed');
+  run.source.expect?.(
+    listed.filter((folder) => folder.selectable),
+    run.signal,
+  );
   const { before, renamed, told } = await followSourceNames(run, await run.ledger.folderMap(), listed);
   const places = await findDestinations(run, before);
   const planned = keepMapping(await run.destination.planFolders(listed), before, places);

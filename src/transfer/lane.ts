@@ -13,6 +13,7 @@ import { recoverFolder } from './recover.js';
 import { rematchFolder } from './rematch.js';
 import { backOffMs, withRetries, worthRetrying } from './retry.js';
 import { release, stage } from './stage.js';
+import { RIDES_ALONG_BYTES } from './staging.js';
 
 /**
  * The one coordinator of a destination folder. All source folders that go there pass through it one after the other,
@@ -52,6 +53,7 @@ export class Lane extends LaneState {
         if (this.settledCount > before) tries = 0;
         this.run.listener.log('warn', error.message, { code: error.code, side: error.side, folder: this.name });
         const mayRetry: boolean = worthRetrying(error, tries);
+        if (mayRetry) this.run.width.halve();
         if (error.side === 'destination' && error.code === EPOCH_CHANGED && worthAnotherLook(tries)) {
           await this.follow();
         } else if (mayRetry) {
@@ -153,12 +155,30 @@ export class Lane extends LaneState {
     }
     await this.settle(null, left);
     if (wanted.length > 0) run.destination.prepare?.(this.folder, run.signal);
-    // Batch n + 1 is staged while batch n is sent.
+    // The next batches are read while one is sent. A large body is read alone: it waits for the disk, and must not wait for
+    // what a later one holds.
+    const batches = inBatches(wanted, run.parts.batch?.bytes, run.parts.batch?.items);
+    const reading: Promise<StagedItem[]>[] = [];
+    const alone = (batch: readonly ItemMeta[] | undefined) => (batch?.[0]?.size ?? 0) > RIDES_ALONG_BYTES;
+    let last: readonly ItemMeta[] | undefined;
+    const readOn = () => {
+      const most = alone(last) || alone(batches[0]) ? 1 : run.width.readAhead(run.sourceFacts.maxConnections);
+      const batch = reading.length < most ? batches.shift() : undefined;
+      if (!batch) return;
+      last = batch;
+      const staged = stage(this, source, batch);
+      // Awaited below, or by the clearing up; until then an error must not count as unhandled.
+      staged.catch(() => {});
+      reading.push(staged);
+    };
     let sending: Promise<void> = Promise.resolve();
     try {
-      for (const batch of inBatches(wanted, run.parts.batch?.bytes, run.parts.batch?.items)) {
+      for (readOn(); reading.length > 0; readOn()) {
         run.check();
-        const staged = await stage(this, source, batch);
+        readOn();
+        const staged = await reading[0]!;
+        reading.shift();
+        if (run.width.readAhead(run.sourceFacts.maxConnections) > 1) readOn();
         try {
           await run.step('staged-batch');
           await sending;
@@ -168,10 +188,10 @@ export class Lane extends LaneState {
           throw error;
         }
         sending = this.send(source, staged);
-        // Awaited before the next batch or below; until then an error must not count as unhandled.
         sending.catch(() => {});
       }
     } finally {
+      await Promise.allSettled(reading.map(async (staged) => release(await staged)));
       await sending;
     }
     await this.readBack.done();

@@ -5,15 +5,16 @@ import { compareIds, minId, sameFlags } from './ids.js';
 import type { LaneState } from './lane-state.js';
 import { fingerprints } from './look.js';
 
-/** Items of each destination folder that are read back as soon as they are stored. */
+/** Items of a destination folder that are read back as soon as they are stored, and of all folders together. */
 const FIRST_ITEMS = 5;
+const FIRST_OF_ALL = 20;
 /** A date this near to the moment of storing is the server's own, not ours. */
 const NOW_SLACK_SECONDS = 600;
 
 type Copied = Extract<Settled, { is: 'copied' }>;
 
 /**
- * The trial of a destination folder: its first items are looked at with all they have, so that a server that
+ * The trial of a destination, in the folders that are written first: their first items are looked at with all they have, so that a server that
  * damages mail is found out after five messages and not after five hundred thousand. The final listing compares
  * date, size and flags of every item; this one compares the bytes as well.
  */
@@ -27,10 +28,13 @@ export class ReadBack {
 
   /** Starts looking; the next batch need not wait for it. */
   begin(settled: readonly Settled[]): void {
-    const room = FIRST_ITEMS - this.read;
+    const { run } = this.lane;
+    const room = Math.min(FIRST_ITEMS - this.read, FIRST_OF_ALL - run.readBack);
+    if (room <= 0) return;
     const first = settled.filter((s): s is Copied => s.is === 'copied' && s.id !== null).slice(0, room);
     if (first.length === 0) return;
     this.read += first.length;
+    run.readBack += first.length;
     const looked = this.looking.then(() => this.look(first));
     // Heard by done().
     looked.catch(() => undefined);

@@ -43,6 +43,9 @@ async function compare(lane: Lane): Promise<{ lost: Binding[]; unbound: FoundIte
   const unbound: FoundItem[] = [];
   const claims = flat(run.ledger.claims(lane.id, lane.epoch));
   let claim = await claims.next();
+  const unplaced = await lane.unplaced();
+  // Nothing of ours is there: nothing to verify.
+  if (claim.done && unplaced.length === 0) return { lost: [], unbound: [] };
   for await (const window of run.destination.list(lane.folder, { epoch: lane.epoch, mark: '1' }, run.signal)) {
     for (const item of window) {
       while (!claim.done && compareIds(claim.value.id!.id, item.id.id) < 0) {
@@ -58,7 +61,7 @@ async function compare(lane: Lane): Promise<{ lost: Binding[]; unbound: FoundIte
   }
   for (; !claim.done; claim = await claims.next()) await verdicts.absent(claim.value, unseen);
   await verdicts.write();
-  const { lost, taken } = await findUnseen(lane, [...unseen, ...(await lane.unplaced())]);
+  const { lost, taken } = await findUnseen(lane, [...unseen, ...unplaced]);
   return { lost, unbound: unbound.filter((item) => !taken.has(item.id.id)) };
 }
 

@@ -16,6 +16,7 @@ import { setOldAside } from './replace.js';
 import { CONNECT_TRIES, withRetries } from './retry.js';
 import { isLeaseLost, leaseLost, Run, sleep } from './run.js';
 import { Stopped } from './stopping.js';
+import { LOOK_EVERY_MS } from './width.js';
 
 /** Folders worked on at once, however many connections there may be. */
 const MOST_LANES = 8;
@@ -117,20 +118,42 @@ async function inLanes(
 ): Promise<void> {
   const size = (lane: Lane) => lane.sources.reduce((sum, { source }) => sum + (source.bytes ?? source.items ?? 0), 0);
   const waiting = [...lanes].sort((a, b) => size(b) - size(a));
+  const most = Math.max(1, Math.min(MOST_LANES, run.sourceFacts.maxConnections * perConnection, lanes.length));
+  const workers: Promise<void>[] = [];
+  const { width } = run;
   const worker = async () => {
-    for (let lane = waiting.shift(); lane; lane = waiting.shift()) {
-      run.check();
-      await work(lane);
-    }
-  };
-  const count = Math.max(1, Math.min(MOST_LANES, run.sourceFacts.maxConnections * perConnection, lanes.length));
-  const workers = Array.from({ length: count }, () =>
-    worker().catch((error: unknown) => {
+    width.working++;
+    try {
+      for (let lane = waiting.shift(); lane; lane = width.working > width.of(most) ? undefined : waiting.shift()) {
+        run.check();
+        await work(lane);
+      }
+    } catch (error) {
       // A stop ends every lane by itself; each then finishes the batch it has on the wire.
       if (!run.stop.aborted || error instanceof TransferError) run.break(error);
       throw error;
-    }),
-  );
+    } finally {
+      width.working--;
+    }
+  };
+  const begin = () => {
+    while (width.working < width.of(most) && waiting.length > 0 && !run.signal.aborted) {
+      const begun = worker();
+      begun.catch(() => undefined);
+      workers.push(begun);
+    }
+  };
+  begin();
+  const looking = setInterval(() => {
+    width.look(most);
+    begin();
+  }, LOOK_EVERY_MS);
+  try {
+    // More of them may be begun while the first ones work.
+    for (let n = 0; n < workers.length; n++) await Promise.allSettled([workers[n]]);
+  } finally {
+    clearInterval(looking);
+  }
   const ended = await Promise.allSettled(workers);
   const errors = ended.flatMap((end) => (end.status === 'rejected' ? [end.reason as unknown] : []));
   if (errors.length > 0) throw errors.find((error) => !(error instanceof Stopped)) ?? errors[0];
@@ -184,6 +207,10 @@ async function verifyAll(run: Run, lanes: readonly Lane[]): Promise<void> {
   let left: readonly Lane[] = lanes;
   for (let round = 0; left.length > 0; round++) {
     const lost = new Map<Lane, Set<FolderId>>();
+    run.destination.expectListing?.(
+      left.map((lane) => lane.folder),
+      run.signal,
+    );
     await inLanes(run, left, async (lane) => {
       const missing = await onFolder(lane, () => withRetries(run, 'verify', () => verifyFolder(lane)));
       if (!missing || missing.length === 0) return;

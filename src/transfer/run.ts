@@ -7,6 +7,7 @@ import type { Step, TransferListener, TransferOptions, TransferParts } from './c
 import type { FlagWishes } from './flag-wish.js';
 import { SourceChanges } from './source-changes.js';
 import { Stopped } from './stopping.js';
+import { Width } from './width.js';
 
 const MOST_LISTENERS = 1_000;
 /** How long a batch on the wire may go on after a person or the process asked to stop. */
@@ -32,6 +33,9 @@ export class Run {
   readonly flagWishes = new Map<FolderId, FlagWishes>();
   /** Items the source listed in this run. */
   listedItems = 0;
+  readonly width = new Width();
+  /** Items that were read back right after they were stored. */
+  readBack = 0;
   private readonly broken = new AbortController();
   private readonly grace = new AbortController();
   private countedAt = 0;
