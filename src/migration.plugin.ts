@@ -4,6 +4,7 @@ import { BATCH_WEB_PROVIDERS } from './batches/batches.providers.js';
 import { BatchesService } from './batches/batches.service.js';
 import { DATA_SOURCE } from './database/data-source.js';
 import { ConnectionTestsService } from './jobs/connection-tests.service.js';
+import { Invitations } from './jobs/invitations.js';
 import { JOBS_PROVIDERS } from './jobs/jobs.providers.js';
 import { JobsService } from './jobs/jobs.service.js';
 import { type AsyncPluginOptions, PluginCoreModule } from './plugin-core.module.js';
@@ -14,6 +15,7 @@ import { ReportsService } from './reports/reports.service.js';
 import {
   BATCHES_API,
   CONNECTION_TESTS_API,
+  INVITATIONS_API,
   JOBS_API,
   PROGRESS_API,
   REPORTS_API,
@@ -29,6 +31,7 @@ const WEB_NEEDS: Provider[] = [
   ReportsService,
   { provide: JOBS_API, useExisting: JobsService },
   { provide: BATCHES_API, useExisting: BatchesService },
+  { provide: INVITATIONS_API, useExisting: Invitations },
   { provide: CONNECTION_TESTS_API, useExisting: ConnectionTestsService },
   { provide: PROGRESS_API, useExisting: ProgressReader },
   { provide: REPORTS_API, useExisting: ReportsService },

@@ -109,8 +109,11 @@ export class BatchActions {
         await row(MOVING, 'pause');
         return;
       case 'resume':
+        // One row of a batch that rests would rest, too.
+        if (ids !== null && batch.state === 'paused') throw jobError('INVALID_STATE', { state: batch.state, action });
         await this.keep(manager, batch);
-        await row(ids === null ? `r.held AND j.state = 'paused'` : `j.state = 'paused'`, 'resume');
+        // Whoever chooses one that waits for a server wants it to look again now.
+        await row(ids === null ? `r.held AND j.state = 'paused'` : `j.state IN ('paused', 'waiting')`, 'resume');
         return;
       case 'cancel':
         return this.cancel(manager, batch, ids, who);

@@ -29,6 +29,20 @@ export function isInside({ from, to, timeZone }: Hours, at: Date): boolean {
   return from < to ? now >= from && now < to : now >= from || now < to;
 }
 
+/**
+ * The moment that a clock in this place shows as `2026-03-02T22:00`. In the hour that a change of the clocks skips or
+ * repeats, the nearest one.
+ */
+export function atZone(local: string, timeZone: string): Date {
+  const asUtc = Date.parse(`${local}:00Z`);
+  const offset = (at: number): number => {
+    const parts = new Intl.DateTimeFormat('sv-SE', { timeZone, dateStyle: 'short', timeStyle: 'medium' });
+    return Date.parse(`${parts.format(at).replace(' ', 'T')}Z`) - at;
+  };
+  // The offset of about that moment, and then the one that holds there.
+  return new Date(asUtc - offset(asUtc - offset(asUtc)));
+}
+
 function clockOf(at: Date, timeZone: string): string {
   return new Intl.DateTimeFormat('en-GB', { timeZone, hour: '2-digit', minute: '2-digit', hourCycle: 'h23' }).format(
     at,

@@ -55,7 +55,6 @@ export interface CheckedBatch {
 /** @throws JobError VALIDATION with the place in `details`; IMPERSONATION_UNSUPPORTED */
 export function checkBatch({ source, auth, options = {} }: BatchSettings): CheckedBatch {
   const { items, filters, repair, deepVerify, ...own } = options;
-  const checkedOptions = parse(OPTIONS, withoutUndefined(own));
   if (auth.kind === 'admin' && auth.method === 'impersonation')
     throw new JobError('IMPERSONATION_UNSUPPORTED', wordsFor('IMPERSONATION_UNSUPPORTED').message);
   const login =
@@ -69,13 +68,17 @@ export function checkBatch({ source, auth, options = {} }: BatchSettings): Check
           },
         };
   const whole = { ...source, ...login, username: ANYBODY } as SourceSettings;
-  const checked = checkSettings({
-    source: whole,
-    ...(items !== undefined && { items }),
-    ...(filters !== undefined && { filters }),
-    options: withoutUndefined({ repair, deepVerify }),
-    ...(auth.kind === 'admin' && { secret: { password: auth.password } }),
-  });
+  const [checked, checkedOptions] = both(
+    () =>
+      checkSettings({
+        source: whole,
+        ...(items !== undefined && { items }),
+        ...(filters !== undefined && { filters }),
+        options: withoutUndefined({ repair, deepVerify }),
+        ...(auth.kind === 'admin' && { secret: { password: auth.password } }),
+      }),
+    () => parse(OPTIONS, withoutUndefined(own)),
+  );
   if (auth.kind === 'admin' && checked.secret === undefined) throw invalid({ 'auth.password': 'is missing' });
   const { username: _, ...rest } = checked.source!;
   return {
@@ -95,6 +98,25 @@ export function checkBatch({ source, auth, options = {} }: BatchSettings): Check
 /** @throws JobError VALIDATION */
 export function checkSchedule(schedule: object): Pick<BatchOptions, 'atOnce' | 'hours' | 'syncEveryHours'> {
   return parse(z.strictObject(SCHEDULE), schedule);
+}
+
+/** Everything that is not right at once: a form is not filled in again and again. */
+function both<A, B>(one: () => A, other: () => B): [A, B] {
+  const problems: JobError[] = [];
+  const tried = <T>(check: () => T): T | undefined => {
+    try {
+      return check();
+    } catch (error) {
+      if (!(error instanceof JobError)) throw error;
+      problems.push(error);
+      return undefined;
+    }
+  };
+  const results = [tried(one), tried(other)];
+  if (problems.length === 2)
+    throw invalid(Object.assign({}, ...problems.map(({ details }) => details)) as Record<string, string>);
+  if (problems[0] !== undefined) throw problems[0];
+  return results as [A, B];
 }
 
 function parse<T extends z.ZodType>(schema: T, value: unknown): z.output<T> {

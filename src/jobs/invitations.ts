@@ -3,6 +3,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { getDataSourceToken } from '@nestjs/typeorm';
 import { DataSource, type EntityManager } from 'typeorm';
 import type { Keyring } from '../credentials/keyring.js';
+import type { ItemKind } from '../mailbox/kinds.js';
 import { AuditTrail, by } from './audit.js';
 import { jobError } from './admission.js';
 import type { Actor, DestinationSecret, SourceSecret } from './contract.js';
@@ -19,11 +20,23 @@ export interface Invitation {
   readonly mailbox: string;
   readonly domain: string;
   readonly source: SourceSettings;
-  readonly items: readonly string[];
+  readonly items: readonly ItemKind[];
   readonly jobState: JobState;
   /** `closed`: the migration is over, or under way with another password. */
   readonly state: 'open' | 'used' | 'expired' | 'closed';
   readonly expiresAt: string;
+}
+
+/** What the page behind a link asks. */
+export interface InvitationsApi {
+  find(token: string): Promise<Invitation | null>;
+  actor(invitation: Invitation, ip: string | undefined): Actor;
+  redeem(
+    invitation: Invitation,
+    who: Actor,
+    secret: SourceSecret,
+    destination: DestinationSecret | undefined,
+  ): Promise<void>;
 }
 
 const PURPOSE = 'invitations';
@@ -35,7 +48,7 @@ const ASKS: readonly JobState[] = ['draft', 'waiting', 'paused', 'needs-action',
  * whoever has the database cannot make one, and it can be shown again without having been kept.
  */
 @Injectable()
-export class Invitations {
+export class Invitations implements InvitationsApi {
   constructor(
     @Inject(getDataSourceToken('mailferry')) private readonly db: DataSource,
     @Inject(KEYRING) private readonly keyring: Keyring,

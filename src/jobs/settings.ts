@@ -44,8 +44,14 @@ export const LOGIN = z
       .refine((text) => TEMPLATE.test(text), 'must hold {user} and {admin}, each once')
       .optional(),
   })
-  .refine(({ method, template }) => method === 'authzid' || template !== undefined, 'needs a template')
-  .refine(({ method, username }) => method === 'authzid' || !NEVER_IN_ADDRESS.test(username), UNSAFE_IN_LOGIN);
+  .refine(({ method, template }) => method === 'authzid' || template !== undefined, {
+    path: ['template'],
+    error: 'is missing',
+  })
+  .refine(({ method, username }) => method === 'authzid' || !NEVER_IN_ADDRESS.test(username), {
+    path: ['username'],
+    error: UNSAFE_IN_LOGIN,
+  });
 
 /** Every protocol's settings in one; what a protocol needs beyond host and port is checked by its source. */
 const SOURCE = z.strictObject({

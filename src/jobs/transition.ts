@@ -77,7 +77,7 @@ export async function cancelledDrafts(
 ): Promise<{ id: string }[]> {
   const to = next('draft', 'cancel');
   const [rows]: [{ id: string }[], number] = await manager.query(
-    `UPDATE mailferry.jobs SET state = $3, finished_at = now(), version = version + 1, updated_at = now()
+    `UPDATE mailferry.jobs SET state = $3, finished_at = now(), changed_at = now(), version = version + 1, updated_at = now()
      WHERE batch = $1 AND state = 'draft' AND ($2::uuid[] IS NULL OR id = ANY($2)) RETURNING id`,
     [batch, ids, to],
   );

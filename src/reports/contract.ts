@@ -40,4 +40,6 @@ export interface ReportsApi {
   ): Promise<{ items: readonly ReportItem[]; total: number } | null>;
   /** kind,folder,subject,date,size,outcome,code,message; cells that a spreadsheet would run are neutralised. */
   csv(visibility: Visibility, id: string): Promise<AsyncIterable<string> | null>;
+  /** One line for each row of a batch: row,mailbox,source_username,state,outcome,found,copied,... */
+  batchCsv(visibility: Visibility, id: string): Promise<AsyncIterable<string> | null>;
 }

@@ -7,6 +7,7 @@ import { JobReader } from '../jobs/job-view.js';
 import { displayPath } from '../mailbox/folder.js';
 import type { ItemKind } from '../mailbox/kinds.js';
 import type { Report, ReportChange, ReportItem, ReportsApi } from './contract.js';
+import { batchCsv } from './batch-csv.js';
 import { csvLine } from './csv.js';
 import { wordsForChange, wordsForRefusal } from './words.js';
 
@@ -71,6 +72,10 @@ export class ReportsService implements ReportsApi {
 
   async csv(visibility: Visibility, id: string): Promise<AsyncIterable<string> | null> {
     return (await this.jobs.get(visibility, id)) === null ? null : this.lines(id);
+  }
+
+  batchCsv(visibility: Visibility, id: string): Promise<AsyncIterable<string> | null> {
+    return batchCsv(this.db, visibility, id);
   }
 
   /** Page after page by key: however long it is, one page is in memory. */

@@ -1,11 +1,22 @@
 import type { Provider, Type } from '@nestjs/common';
 import { AdminController } from './admin/admin.controller.js';
+import { BatchController } from './domain/batch.controller.js';
+import { BatchSetupController } from './domain/batch-setup.controller.js';
 import { DomainController } from './domain/domain.controller.js';
+import { InvitationController } from './invitation/invitation.controller.js';
 import { StatusController } from './status/status.controller.js';
 import { NewMigration } from './wizard/new-migration.js';
 import { WizardController } from './wizard/wizard.controller.js';
 
 /** The controllers of the pages, in the order their routes are tried. */
-export const PAGE_CONTROLLERS: Type[] = [WizardController, AdminController, DomainController, StatusController];
+export const PAGE_CONTROLLERS: Type[] = [
+  WizardController,
+  AdminController,
+  DomainController,
+  BatchSetupController,
+  BatchController,
+  InvitationController,
+  StatusController,
+];
 /** What they need beside the services of every route. */
 export const PAGE_PROVIDERS: Provider[] = [NewMigration];

@@ -1,6 +1,7 @@
 import type { JobView } from '../../src/jobs/job.js';
 import { reasonFor } from '../../src/jobs/messages.js';
 import { STEPS } from '../../src/web/wizard/steps.js';
+import { batchPages } from './batch-pages.js';
 import { actorFor, failedTest, FOLDERS, OLD, PASSED, PROGRESS, putJob, UNTRUSTED } from './stage.js';
 import type { WebApp } from '../web/web-app.js';
 
@@ -196,6 +197,7 @@ export async function everyPage(web: WebApp): Promise<Shown[]> {
     if (name === 'completed') list.push({ name: 'report-complete', who, path: `/jobs/${job.id}/report` });
   }
   list.push(
+    ...(await batchPages(web)),
     { name: 'home', who: 'alice', path: '/' },
     { name: 'admin', who: 'sam', path: '/admin' },
     { name: 'admin-nothing', who: 'sam', path: '/admin?q=nothing-like-this' },

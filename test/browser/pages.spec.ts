@@ -57,8 +57,8 @@ async function findings(page: Page): Promise<string[]> {
       }
       await context.close();
     }
-    // A page that says "not found" is answered with 404, and browsers write that down.
-    return said.filter((line) => !line.startsWith('not-found: Failed to load resource'));
+    // A page that says "not found", or that a link is over, is answered with 404 or 410, and browsers write that down.
+    return said.filter((line) => !/^(not-found|invitation-(used|expired)): Failed to load resource/.test(line));
   }
 
   it.each(['light', 'dark'] as const)(

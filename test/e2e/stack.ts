@@ -243,6 +243,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     PATH: process.env['PATH'],
     NODE_OPTIONS: '',
     TZ: 'UTC',
+    MAILFERRY_TEST_PATIENCE: process.env['MAILFERRY_TEST_PATIENCE'] ?? '1',
     MAILFERRY_CONFIG: configFile,
     MAILFERRY_PORT: String(port),
     MAILFERRY_DATABASE_URL: database.url,

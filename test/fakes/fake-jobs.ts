@@ -367,6 +367,9 @@ export class FakeReports implements ReportsApi {
     return { items: all.slice((page - 1) * perPage, page * perPage), total: all.length };
   }
 
+  async batchCsv(): Promise<AsyncIterable<string> | null> {
+    return null;
+  }
   async csv(visibility: Visibility, id: string): Promise<AsyncIterable<string> | null> {
     const record = this.room.seen(visibility, id);
     if (record === null) return null;

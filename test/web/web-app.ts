@@ -10,6 +10,7 @@ import { SESSION_STORE, SESSION_MS, type SessionStore } from '../../src/web/auth
 import {
   BATCHES_API,
   CONNECTION_TESTS_API,
+  INVITATIONS_API,
   JOBS_API,
   PROGRESS_API,
   REPORTS_API,
@@ -113,6 +114,7 @@ export async function startWeb(
     { provide: HOST_PANEL, useValue: panel },
     { provide: JOBS_API, useValue: room.jobs },
     { provide: BATCHES_API, useValue: batches },
+    { provide: INVITATIONS_API, useValue: batches.invitations },
     { provide: CONNECTION_TESTS_API, useValue: room.tests },
     { provide: PROGRESS_API, useValue: room.progress },
     { provide: REPORTS_API, useValue: room.reports },

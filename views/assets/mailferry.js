@@ -116,7 +116,8 @@
           const page = new window.DOMParser().parseFromString(html, 'text/html');
           for (const old of all('[data-live][id]')) {
             const fresh = page.getElementById(old.id);
-            if (!fresh) continue;
+            // What somebody is choosing in stays as it is.
+            if (!fresh || old.querySelector('input:checked')) continue;
             const focused = old.contains(document.activeElement) ? document.activeElement.id : '';
             old.replaceWith(fresh);
             enhance(fresh);
@@ -199,6 +200,17 @@
     setTimeout(ask, 1000);
   }
 
+  function redraw(element) {
+    const timer = setInterval(
+      () => {
+        if (!document.getElementById(element.id) || !document.getElementById(element.id).dataset.refresh)
+          clearInterval(timer);
+        else if (!document.hidden) refresh();
+      },
+      Number(element.dataset.refresh) * 1000,
+    );
+  }
+
   function enhance(root) {
     localTimes(root);
     sendOnce(root);
@@ -209,4 +221,5 @@
 
   enhance(document);
   all('[data-events]').forEach(listen);
+  all('[data-refresh]').forEach(redraw);
 })();

@@ -40,6 +40,8 @@ export async function startSandbox(dataDir: string, say: (line: string) => void)
     format: 'mdbox',
     specialUse: SAMPLE_SPECIAL_USE,
     users: OLD_ACCOUNTS.map((user) => ({ user, password: PASSWORD })),
+    // Opens all of them, for a whole domain at once: `alice@old.test*master`.
+    master: { name: 'master', password: PASSWORD },
   });
   const servers = [old];
   try {

@@ -29,6 +29,8 @@ export const ACCESS = {
   'page.admin': SUPPORT,
   'page.admin.act': SUPPORT,
   'page.widget': OWNERS,
+  // The link is the key: it is signed, ends, and works once (jobs/invitations.ts).
+  invitation: EVERYBODY,
   'sign-in': EVERYBODY,
   'sign-out': EVERYBODY,
   asset: EVERYBODY,

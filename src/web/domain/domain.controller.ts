@@ -1,4 +1,5 @@
 import { Get, Inject, Param, Req, Res } from '@nestjs/common';
+import type { BatchesApi } from '../../batches/contract.js';
 import type { JobsApi, Visibility } from '../../jobs/contract.js';
 import { HOST_PANEL } from '../../panel/options.js';
 import type { HostPanel, Principal } from '../../panel/host-panel.js';
@@ -7,9 +8,10 @@ import { Access, Sees, Who } from '../auth/access.decorator.js';
 import type { Request, Response } from '../http.js';
 import { Renderer } from '../render/renderer.js';
 import { Site } from '../site.js';
+import { flashOf } from '../status/flash.js';
 import { jobRow } from '../status/job-row.js';
 import { pageNumber, paging } from '../status/paging.js';
-import { JOBS_API } from '../tokens.js';
+import { BATCHES_API, JOBS_API } from '../tokens.js';
 import { WebController } from '../web-controller.js';
 import { WebError } from '../web-error.js';
 
@@ -22,6 +24,7 @@ const MAILBOXES_SHOWN = 200;
 export class DomainController {
   constructor(
     @Inject(JOBS_API) private readonly jobs: JobsApi,
+    @Inject(BATCHES_API) private readonly batches: BatchesApi,
     @Inject(HOST_PANEL) private readonly panel: HostPanel,
     private readonly renderer: Renderer,
     private readonly site: Site,
@@ -41,15 +44,18 @@ export class DomainController {
     if (!sees.all && !sees.domains.includes(domain)) throw new WebError('NOT_FOUND', 'There is nothing here.');
     const filter = { ...readFilter(req.query), domain: '' };
     const page = pageNumber(req.query['page']);
-    const [{ jobs, total }, mailboxes] = await Promise.all([
+    const [{ jobs, total }, mailboxes, batches] = await Promise.all([
       this.jobs.list(sees, { ...toQuery(filter), domain, page, perPage: PER_PAGE }),
       this.panel.listMailboxes(who, domain, { page: 1, perPage: MAILBOXES_SHOWN }),
+      this.batches.list(sees, domain),
     ]);
     const t = (key: string): string => this.renderer.t(req, key);
     const html = await this.renderer.page(req, res, 'domain/list', {
       title: this.renderer.t(req, 'domain.title', { domain }),
       section: 'domain',
       domain,
+      batches,
+      done: flashOf(req.query, (key) => (this.renderer.words.has(key) ? t(key) : null)).done,
       jobs: jobs.map(jobRow),
       filter,
       filtered: isFiltered(filter),

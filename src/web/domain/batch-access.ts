@@ -1,0 +1,39 @@
+import type { BatchView } from '../../batches/batch.js';
+import type { BatchesApi } from '../../batches/contract.js';
+import type { Visibility } from '../../jobs/contract.js';
+import { idOf } from '../api/answer.js';
+import type { Request } from '../http.js';
+import { WebError } from '../web-error.js';
+import type { FormBody } from '../wizard/wizard-form.js';
+
+/** Another's domain and one that is not there look the same. @throws WebError NOT_FOUND */
+export function domainOf(sees: Visibility, name: string): string {
+  const domain = name.toLowerCase();
+  if (!sees.all && !sees.domains.includes(domain)) throw notFound();
+  return domain;
+}
+
+/** Null: not there, not his, or another domain's. */
+export async function batchOf(
+  batches: BatchesApi,
+  sees: Visibility,
+  domain: string,
+  id: string,
+): Promise<BatchView | null> {
+  const batch = await batches.get(sees, idOf(id));
+  return batch?.domain === domainOf(sees, domain) ? batch : null;
+}
+
+/** Where a batch's pages are, below our base; without an id, where the domain's are. */
+export function batchPath(domain: string, id?: string): string {
+  const base = `/domains/${encodeURIComponent(domain)}`;
+  return id === undefined ? base : `${base}/batches/${id}`;
+}
+
+export function notFound(): WebError {
+  return new WebError('NOT_FOUND', 'There is nothing here.');
+}
+
+export function bodyOf(req: Request): FormBody {
+  return typeof req.body === 'object' && req.body !== null ? (req.body as FormBody) : {};
+}
