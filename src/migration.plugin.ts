@@ -11,14 +11,23 @@ import { type AsyncPluginOptions, PluginCoreModule } from './plugin-core.module.
 import { type PluginOptions, resolveOptions } from './plugin-options.js';
 import { ProgressReader } from './progress/progress-reader.js';
 import { Doorbell } from './queue/doorbell.js';
+import { PasswordLinks } from './jobs/password-links.js';
 import { ReportsService } from './reports/reports.service.js';
+import { AuditReader } from './support/audit-reader.js';
+import { FleetService } from './support/fleet.js';
+import { SUPPORT_PROVIDERS } from './support/support.providers.js';
+import { SupportService } from './support/support.service.js';
 import {
+  AUDIT_API,
   BATCHES_API,
   CONNECTION_TESTS_API,
   INVITATIONS_API,
+  FLEET_API,
   JOBS_API,
+  PASSWORD_LINKS_API,
   PROGRESS_API,
   REPORTS_API,
+  SUPPORT_API,
   WEB_DATABASE,
   WEB_QUEUE,
 } from './web/tokens.js';
@@ -29,6 +38,11 @@ const WEB_NEEDS: Provider[] = [
   ...BATCH_WEB_PROVIDERS,
   ProgressReader,
   ReportsService,
+  ...SUPPORT_PROVIDERS,
+  { provide: SUPPORT_API, useExisting: SupportService },
+  { provide: FLEET_API, useExisting: FleetService },
+  { provide: AUDIT_API, useExisting: AuditReader },
+  { provide: PASSWORD_LINKS_API, useExisting: PasswordLinks },
   { provide: JOBS_API, useExisting: JobsService },
   { provide: BATCHES_API, useExisting: BatchesService },
   { provide: INVITATIONS_API, useExisting: Invitations },

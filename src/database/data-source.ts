@@ -8,6 +8,7 @@ import { Batches1764000003000 } from '../../migrations/1764000003000-batches.js'
 import { ShellJobs1764000003500 } from '../../migrations/1764000003500-shell-jobs.js';
 import { Fairness1764000003510 } from '../../migrations/1764000003510-fairness.js';
 import { JobLists1764000004000 } from '../../migrations/1764000004000-job-lists.js';
+import { Support1764000004100 } from '../../migrations/1764000004100-support.js';
 
 /** Postgres schema of every table of ours. */
 export const SCHEMA = 'mailferry';
@@ -24,6 +25,7 @@ export const MIGRATIONS = [
   ShellJobs1764000003500,
   Fairness1764000003510,
   JobLists1764000004000,
+  Support1764000004100,
 ];
 
 /** A transaction whose client vanished holds its locks no longer than this; none of ours idles for seconds. */

@@ -66,6 +66,8 @@ export interface JobQuery {
   readonly host?: string;
   /** Made in the last day, week (7 days) or month (30 days), or earlier than that. */
   readonly age?: JobAge;
+  /** True: failed, incomplete, or needs somebody, and nobody has said that it is dealt with. */
+  readonly open?: boolean;
   /** Default: the newest first. */
   readonly sort?: JobSort;
   readonly page: number;

@@ -67,6 +67,8 @@ export class JobEntity {
   @Column('timestamptz', { name: 'updated_at' }) updatedAt: Date;
   /** When the state was last set. */
   @Column('timestamptz', { name: 'changed_at' }) changedAt: Date;
+  /** Support said that it is dealt with; any change of the state takes that back. */
+  @Column('timestamptz', { name: 'handled_at', nullable: true }) handledAt: Date | null;
   @Column('timestamptz', { name: 'queued_at', nullable: true }) queuedAt: Date | null;
   @Column('timestamptz', { name: 'started_at', nullable: true }) startedAt: Date | null;
   @Column('timestamptz', { name: 'finished_at', nullable: true }) finishedAt: Date | null;
@@ -168,6 +170,8 @@ export class WorkerEntity {
   @Column('int') jobs: number;
   @Column({ ...count, name: 'rss_bytes' }) rssBytes: number;
   @Column('boolean') draining: boolean;
+  /** Somebody wants it to take no more. */
+  @Column('boolean') drain: boolean;
 }
 
 export const JOB_ENTITIES = [

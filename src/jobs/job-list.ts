@@ -48,7 +48,7 @@ export async function findJobs(db: DataSource, visibility: Visibility, query: Jo
   const direction = down !== backwards ? 'DESC' : 'ASC';
 
   const params: unknown[] = [];
-  const where = conditions(visibility, query, params);
+  const where = conditions(visibility, query, params, await isCommon(db, query.error));
   const counted = countJobs(db, where, [...params]);
   const from =
     cursor === null
@@ -72,6 +72,16 @@ export async function findJobs(db: DataSource, visibility: Visibility, query: Jo
     next: hasNext && last !== undefined ? writeCursor(last, sort) : null,
     previous: hasPrevious && first !== undefined ? writeCursor(first, sort) : null,
   };
+}
+
+/** A code of very many items is looked for row by row of the list, a rare one by its own index. */
+async function isCommon(db: DataSource, code: string | undefined): Promise<boolean> {
+  if (!code) return false;
+  const [row] = await db.query<{ n: string }[]>(
+    `SELECT count(*) AS n FROM (SELECT 1 FROM mailferry.refusals WHERE code = $1 LIMIT ${COUNTED}) found`,
+    [code],
+  );
+  return Number(row!.n) >= COUNTED;
 }
 
 /** What an action on many would find: how many there are of each state. Counted up to COUNTED. */
@@ -138,7 +148,7 @@ async function countJobs(
   return { total: Math.max(total, Math.round(plan!['QUERY PLAN'][0]!.Plan['Plan Rows'])), estimated: true };
 }
 
-function conditions(visibility: Visibility, query: JobFilterQuery, params: unknown[]): string {
+function conditions(visibility: Visibility, query: JobFilterQuery, params: unknown[], common = false): string {
   const found: string[] = [visibleSql(visibility, params)];
   const and = (sql: (at: string) => string, value: unknown): void => {
     found.push(sql(`$${params.push(value)}`));
@@ -149,12 +159,16 @@ function conditions(visibility: Visibility, query: JobFilterQuery, params: unkno
   if (query.host) and((at) => `j.source_host = ${at}`, query.host.toLowerCase());
   if (query.batch) and((at) => `j.batch = ${at}::uuid`, isUuid(query.batch) ? query.batch : NOBODY);
   if (query.age) found.push(`j.created_at ${AGES[query.age]}`);
+  if (query.open)
+    found.push(`j.handled_at IS NULL AND (j.state IN ('failed', 'needs-action') OR j.outcome = 'incomplete')`);
   if (query.q) and((at) => `j.search LIKE ${at}`, `%${query.q.toLowerCase().replace(/[\\%_]/g, '\\$&')}%`);
   if (query.error)
     and(
       (at) =>
-        `j.id IN (SELECT k.id FROM mailferry.jobs k WHERE k.tenant = $1 AND k.reason->>'code' = ${at}
-           UNION SELECT r.job FROM mailferry.refusals r WHERE r.code = ${at})`,
+        common
+          ? `(j.reason->>'code' = ${at} OR EXISTS (SELECT 1 FROM mailferry.refusals r WHERE r.job = j.id AND r.code = ${at}))`
+          : `j.id IN (SELECT k.id FROM mailferry.jobs k WHERE k.tenant = $1 AND k.reason->>'code' = ${at}
+               UNION SELECT r.job FROM mailferry.refusals r WHERE r.code = ${at})`,
       query.error,
     );
   return found.join(' AND ');

@@ -9,6 +9,7 @@ import { Invitations } from './invitations.js';
 import { JobChanges } from './job-changes.js';
 import { JobReader } from './job-view.js';
 import { JobsService } from './jobs.service.js';
+import { PasswordLinks } from './password-links.js';
 import { SecretStore } from './secrets.js';
 import { KEYRING } from './tokens.js';
 
@@ -24,4 +25,5 @@ export const JOBS_PROVIDERS: Provider[] = [
   JobsService,
   ConnectionTestsService,
   Invitations,
+  PasswordLinks,
 ];

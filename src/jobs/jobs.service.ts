@@ -45,6 +45,8 @@ const LOG_LINES = 500;
 const MAX_IDEMPOTENCY_KEY = 200;
 /** Actions after which somebody's mailbox is dialled again. */
 const DIALS: readonly JobAction[] = ['start', 'resume', 'retry', 'sync'];
+/** A draft, whole; one that rests, in what does not change whose account it is. */
+const PATCHABLE: readonly JobState[] = ['draft', 'waiting', 'paused', 'needs-action', 'completed', 'failed'];
 const TAKES_CREDENTIALS: readonly JobState[] = ['draft', 'waiting', 'paused', 'needs-action', 'completed', 'failed'];
 
 @Injectable()
@@ -119,14 +121,16 @@ export class JobsService implements JobsApi {
 
   async patch(who: Actor, id: string, patch: JobPatch): Promise<JobView> {
     const before = await this.visible(who.visibility, id);
-    if (before.state !== 'draft') throw jobError('INVALID_STATE', { state: before.state });
+    if (!PATCHABLE.includes(before.state)) throw jobError('INVALID_STATE', { state: before.state });
     const settings = checkSettings(patch);
+    if (before.state !== 'draft') onlyAtRest(before, settings);
     this.confirmation(settings, before.mailbox, false);
     if (settings.source !== undefined) await this.dialable(settings.source, before.mailbox);
     const after = await this.changes.transact(async ({ manager }) => {
       const job = await lockJob(manager, id);
       if (job === null) throw jobError('NOT_FOUND');
-      if (job.state !== 'draft') throw jobError('INVALID_STATE', { state: job.state });
+      if (job.state !== before.state) throw jobError('INVALID_STATE', { state: job.state });
+      if (job.state !== 'draft') await this.recordPatch(manager, job, settings, who);
       await this.patchSource(manager, job, settings, who);
       await manager
         .createQueryBuilder()
@@ -334,6 +338,21 @@ export class JobsService implements JobsApi {
     await this.sealFor(manager, job, settings);
   }
 
+  private async recordPatch(
+    manager: EntityManager,
+    job: JobEntity,
+    settings: CheckedSettings,
+    who: Actor,
+  ): Promise<void> {
+    const runs: unknown[] = await manager.query(`SELECT 1 FROM mailferry.runs WHERE job = $1 AND state = 'running'`, [
+      job.id,
+    ]);
+    if (runs.length > 0) throw jobError('INVALID_STATE', { state: job.state });
+    const fields = Object.entries(settings).flatMap(([name, value]) => (value === undefined ? [] : name));
+    const detail = { fields: fields.join(' '), ...(settings.source && { host: settings.source.host }) };
+    await this.audit.record({ ...by(who), action: 'job.settings', job: job.id, mailbox: job.mailbox, detail }, manager);
+  }
+
   private async sealFor(
     manager: EntityManager,
     job: Pick<JobEntity, 'tenant' | 'id' | 'state'>,
@@ -372,6 +391,23 @@ export class JobsService implements JobsApi {
     if (job === null) throw jobError('NOT_FOUND');
     return job;
   }
+}
+
+/**
+ * After the start only the way to the account and what is left out may change. The account is the ledger's: from another
+ * server everything would be copied again. @throws JobError VALIDATION, INVALID_STATE
+ */
+function onlyAtRest(job: JobEntity, settings: CheckedSettings): void {
+  const open = ['source', 'filters', 'options'];
+  const closed = Object.entries(settings).find(([name, value]) => value !== undefined && !open.includes(name));
+  if (closed !== undefined) throw invalid({ [closed[0]]: 'cannot be changed after the start' });
+  const { source } = settings;
+  if (source === undefined || !hasSource(job)) return;
+  const { type, host, username } = job.source;
+  if (source.type !== type || source.username.toLowerCase() !== username.toLowerCase())
+    throw invalid({ 'source.username': 'cannot be changed after the start' });
+  if (source.host !== host.toLowerCase() && job.copied + job.alreadyThere > 0)
+    throw invalid({ 'source.host': 'cannot be changed once something was copied' });
 }
 
 function confirmedAfter(job: JobEntity, { existing, confirm }: CheckedSettings): boolean {

@@ -52,6 +52,7 @@ export async function transition(
         version: () => 'version + 1',
         updatedAt: () => 'now()',
         changedAt: () => 'now()',
+        handledAt: null,
       })
       .where('id = :id AND state = :state AND version = :version', {
         id,

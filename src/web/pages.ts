@@ -4,6 +4,10 @@ import { BatchController } from './domain/batch.controller.js';
 import { BatchSetupController } from './domain/batch-setup.controller.js';
 import { DomainController } from './domain/domain.controller.js';
 import { InvitationController } from './invitation/invitation.controller.js';
+import { AuditController } from './admin/audit.controller.js';
+import { CaseController } from './admin/case.controller.js';
+import { WorkersController } from './admin/workers.controller.js';
+import { LinksController } from './links/links.controller.js';
 import { StatusController } from './status/status.controller.js';
 import { NewMigration } from './wizard/new-migration.js';
 import { WizardController } from './wizard/wizard.controller.js';
@@ -16,6 +20,10 @@ export const PAGE_CONTROLLERS: Type[] = [
   BatchSetupController,
   BatchController,
   InvitationController,
+  AuditController,
+  WorkersController,
+  CaseController,
+  LinksController,
   StatusController,
 ];
 /** What they need beside the services of every route. */

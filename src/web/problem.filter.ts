@@ -116,10 +116,23 @@ export class ProblemFilter implements ExceptionFilter {
     const reference = randomUUID();
     const { name, message, stack } = error instanceof Error ? error : { name: 'unknown', message: '', stack: '' };
     this.log.error(
-      JSON.stringify({ event, reference, method: req.method, path: this.site.pathOf(req), name, message, stack }),
+      JSON.stringify({
+        event,
+        reference,
+        method: req.method,
+        path: withoutToken(this.site.pathOf(req)),
+        name,
+        message,
+        stack,
+      }),
     );
     return reference;
   }
+}
+
+/** A link's token is as good as the link. */
+function withoutToken(path: string): string {
+  return path.replace(/^\/links\/.*/, '/links/…');
 }
 
 function ofHttp(status: number): Problem {

@@ -8,6 +8,10 @@ export const INVITATIONS_API = Symbol('mailferry.web.invitations');
 export const CONNECTION_TESTS_API = Symbol('mailferry.web.connection-tests');
 export const PROGRESS_API = Symbol('mailferry.web.progress');
 export const REPORTS_API = Symbol('mailferry.web.reports');
+export const SUPPORT_API = Symbol('mailferry.web.support');
+export const FLEET_API = Symbol('mailferry.web.fleet');
+export const AUDIT_API = Symbol('mailferry.web.audit');
+export const PASSWORD_LINKS_API = Symbol('mailferry.web.password-links');
 export const WEB_DATABASE = Symbol('mailferry.web.database');
 export const WEB_QUEUE = Symbol('mailferry.web.queue');
 

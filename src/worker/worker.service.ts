@@ -37,6 +37,7 @@ export class WorkerService implements OnApplicationBootstrap, BeforeApplicationS
   private readonly busy = new Set<Promise<unknown>>();
   private readonly timers: NodeJS.Timeout[] = [];
   private runs = 0;
+  private drained = false;
 
   constructor(
     @Inject(getDataSourceToken('mailferry')) private readonly db: DataSource,
@@ -97,6 +98,7 @@ export class WorkerService implements OnApplicationBootstrap, BeforeApplicationS
     queue
       .process(concurrency, async ({ data }: Bull.Job<Ring>) => {
         if (this.ending.signal.aborted || typeof data?.id !== 'string') return;
+        if (this.drained && queue === this.runsQueue) return;
         await this.track(work(data.id));
       })
       .catch((error: Error) => this.logger.error(`${queue.name} cannot be served: ${error.message}`));
@@ -135,14 +137,34 @@ export class WorkerService implements OnApplicationBootstrap, BeforeApplicationS
   }
 
   private async beat(): Promise<void> {
-    await this.db
-      .query(
+    try {
+      const [row] = await this.db.query<{ drain: boolean }[]>(
         `INSERT INTO mailferry.workers (id, host, pid, jobs, rss_bytes, draining) VALUES ($1, $2, $3, $4, $5, $6)
          ON CONFLICT (id) DO UPDATE SET beat_at = clock_timestamp(), jobs = EXCLUDED.jobs,
-           rss_bytes = EXCLUDED.rss_bytes, draining = EXCLUDED.draining`,
-        [this.id, hostname(), process.pid, this.runs, process.memoryUsage.rss(), this.ending.signal.aborted],
-      )
-      .catch((error: Error) => this.logger.warn(`beat: ${error.message}`));
+           rss_bytes = EXCLUDED.rss_bytes, draining = EXCLUDED.draining RETURNING drain`,
+        [
+          this.id,
+          hostname(),
+          process.pid,
+          this.runs,
+          process.memoryUsage.rss(),
+          this.ending.signal.aborted || this.drained,
+        ],
+      );
+      this.drain(row?.drain === true);
+    } catch (error) {
+      this.logger.warn(`beat: ${(error as Error).message}`);
+    }
+  }
+
+  /** Takes no new run, or takes them again. What runs goes on; connection tests are short and go on, too. */
+  private drain(wanted: boolean): void {
+    if (wanted === this.drained || this.ending.signal.aborted) return;
+    this.drained = wanted;
+    this.logger.log(wanted ? 'takes no new migrations: it was told so' : 'takes migrations again');
+    const told = wanted ? this.runsQueue.pause(true, true) : this.runsQueue.resume(true);
+    // A ring that comes all the same is dropped (see take): the sweeper rings again for somebody else.
+    told.catch((error: Error) => this.logger.warn(`draining: ${error.message}`));
   }
 }
 

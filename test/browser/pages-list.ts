@@ -196,6 +196,7 @@ export async function everyPage(web: WebApp): Promise<Shown[]> {
     }
     if (name === 'completed') list.push({ name: 'report-complete', who, path: `/jobs/${job.id}/report` });
   }
+  list.push(...(await supportPages(web, list)));
   list.push(
     ...(await batchPages(web)),
     { name: 'home', who: 'alice', path: '/' },
@@ -206,4 +207,143 @@ export async function everyPage(web: WebApp): Promise<Shown[]> {
     { name: 'not-found', who: 'alice', path: '/jobs/00000000-0000-4000-8000-000000000000' },
   );
   return list;
+}
+
+const WORKER = '11111111-0000-4000-8000-00000000000';
+
+/** The pages of the admin area, and a link as its holder sees it. */
+async function supportPages(web: WebApp, shown: readonly Shown[]): Promise<Shown[]> {
+  const job = shown.find(({ name }) => name === 'job-incomplete')!.path.slice('/jobs/'.length);
+  const stuck = shown.find(({ name }) => name === 'job-needs-action')!.path.slice('/jobs/'.length);
+  const at = '2026-03-02T08:40:00.000Z';
+  const by = 'Sam';
+  web.support.cases.set(job, {
+    groups: [
+      {
+        outcome: 'failed',
+        code: 'MESSAGE_TOO_LARGE',
+        message: 'It is larger than the new mail server accepts.',
+        items: 2,
+        bytes: 121_000_000,
+        folders: ['INBOX', 'Clients/Müller & Söhne/2019 – Angebote und Rechnungen'],
+        serverText: '[TOOBIG] Message size exceeds fixed limit <b>of 50 MB</b>',
+      },
+      {
+        outcome: 'failed',
+        code: 'LOST_AT_DESTINATION',
+        message: 'The new server took it and lost it.',
+        items: 1,
+        bytes: 20_000,
+        folders: ['Новости'],
+        serverText: '',
+      },
+      {
+        outcome: 'skipped',
+        code: 'FILTERED_DATE',
+        message: 'It is older than the date you chose.',
+        items: 1234,
+        bytes: 61_000_000,
+        folders: ['INBOX', 'Sent Items'],
+        serverText: '',
+      },
+    ],
+    events: [
+      { at, kind: 'action', what: 'job.retry', by: 'sam' },
+      {
+        at,
+        kind: 'run-ended',
+        what: 'first',
+        state: 'failed',
+        code: 'TIMEOUT',
+        message: 'The server did not answer in time.',
+      },
+      { at, kind: 'run-began', what: 'first', by: 'worker-3.internal 4711' },
+      { at, kind: 'action', what: 'job.start', by: 'alice' },
+    ],
+    notes: [
+      {
+        at,
+        author: by,
+        text: 'Called the owner: the large ones may stay behind.\n\nWill look again tomorrow.',
+        handled: true,
+      },
+    ],
+    handledAt: at,
+    link: { madeAt: at, madeBy: by, expiresAt: '2026-03-09T08:40:00.000Z', state: 'used' },
+    hasPassword: false,
+  });
+  web.fleet.fleet = {
+    workers: [
+      {
+        id: `${WORKER}1`,
+        host: 'worker-1.internal.sunny-hosting.example',
+        pid: 4711,
+        startedAt: at,
+        beatAt: at,
+        rssBytes: 182_000_000,
+        state: 'well',
+        drain: false,
+        runs: [
+          { job, mailbox: 'alice@new.test', since: at, rate: 963_000 },
+          {
+            job: stuck,
+            mailbox: 'a-very-long-local-part-of-an-address@a-rather-long-domain.example',
+            since: at,
+            rate: null,
+          },
+        ],
+        otherRuns: 2,
+      },
+      {
+        id: `${WORKER}2`,
+        host: 'worker-2',
+        pid: 12,
+        startedAt: at,
+        beatAt: at,
+        rssBytes: 99_000_000,
+        state: 'draining',
+        drain: true,
+        runs: [],
+        otherRuns: 0,
+      },
+      {
+        id: `${WORKER}3`,
+        host: 'worker-3',
+        pid: 13,
+        startedAt: at,
+        beatAt: at,
+        rssBytes: 99_000_000,
+        state: 'silent',
+        drain: false,
+        runs: [],
+        otherRuns: 0,
+      },
+    ],
+    jobs: { queued: 1204, running: 4, waiting: 12, stalled: 1 },
+    oldestQueuedAt: at,
+    nextWakeAt: at,
+    rings: { runs: 1204, tests: 2 },
+  };
+  const row = { at, who: 'sam', actor: null, job, mailbox: 'alice@new.test', ip: '192.0.2.7', detail: {} };
+  web.audit.rows = [
+    { ...row, id: '9', action: 'job.cancel', detail: { from: 'running', to: 'cancelling' } },
+    {
+      ...row,
+      id: '8',
+      action: 'items.left-out',
+      actor: 'Sam Support',
+      detail: { code: 'MESSAGE_TOO_LARGE', reason: '<b>the owner agrees</b>', items: '2' },
+    },
+    { ...row, id: '7', action: 'worker.drain', job: null, mailbox: null, detail: { worker: `${WORKER}2` } },
+    { ...row, id: '6', action: 'credentials.set', who: `link:${job}`, ip: '2001:db8:1234:5678:9abc:def0:1234:5678' },
+  ];
+  web.links.over.set('t-used', 'used');
+  return [
+    { name: 'case', who: 'sam', path: `/jobs/${job}` },
+    { name: 'case-stuck', who: 'sam', path: `/jobs/${stuck}` },
+    { name: 'workers', who: 'sam', path: '/admin/workers' },
+    { name: 'audit', who: 'sam', path: '/admin/audit?who=sam' },
+    { name: 'link', who: 'nobody', path: `/links/t-${stuck}` },
+    { name: 'link-used', who: 'nobody', path: '/links/t-used' },
+  ];
 }

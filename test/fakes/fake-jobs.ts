@@ -387,12 +387,13 @@ function confirmed({ existing, confirm }: JobPatch, mailbox: string): 'keep' | '
   return existing ?? 'keep';
 }
 
-function matches(view: JobView, { state, domain, mailbox, q, error, host }: JobFilterQuery): boolean {
+function matches(view: JobView, { state, domain, mailbox, q, error, host, open }: JobFilterQuery): boolean {
   return (
     (state === undefined || state.includes(view.state)) &&
     (domain === undefined || view.domain === domain) &&
     (mailbox === undefined || view.mailbox === mailbox) &&
     (error === undefined || view.reason?.code === error) &&
+    (!open || ['failed', 'needs-action'].includes(view.state) || view.outcome === 'incomplete') &&
     (host === undefined || view.source.host === host) &&
     (q === undefined || [view.mailbox, view.source.host, view.source.username].some((text) => text.includes(q)))
   );

@@ -82,6 +82,9 @@ export class SilentBell {
     this.runs.push({ job, nonce });
     return Promise.resolve(true);
   }
+  waiting(): Promise<{ runs: number; tests: number }> {
+    return Promise.resolve({ runs: this.runs.length, tests: this.tests.length });
+  }
   ringTest(test: string): Promise<boolean> {
     this.tests.push(test);
     return Promise.resolve(true);

@@ -19,6 +19,8 @@ export const ROOMS = {
   batches: { may: ['mailbox', 'jobs', 'panel', 'credentials/seal', 'credentials/keyring'] },
   progress: { may: ['mailbox', 'jobs'], types: ['transfer'] },
   reports: { may: ['mailbox', 'jobs', 'ledger', 'progress'] },
+  // What the people who help see and do beyond the owner of a migration.
+  support: { may: ['mailbox', 'panel', 'queue', 'jobs', 'reports'] },
   worker: {
     may: [
       'mailbox',
@@ -49,6 +51,7 @@ export const ROOMS = {
       'batches',
       'progress',
       'reports',
+      'support',
       'providers',
       'queue',
     ],
@@ -98,6 +101,7 @@ export const FRONT_DOOR = {
     'batches',
     'progress',
     'reports',
+    'support',
     'queue',
     'database',
   ],

@@ -9,8 +9,12 @@ import { resolveOptions, type PluginOptions } from '../../src/plugin-options.js'
 import { SESSION_STORE, SESSION_MS, type SessionStore } from '../../src/web/auth/session-store.js';
 import {
   BATCHES_API,
+  AUDIT_API,
   CONNECTION_TESTS_API,
   INVITATIONS_API,
+  FLEET_API,
+  PASSWORD_LINKS_API,
+  SUPPORT_API,
   JOBS_API,
   PROGRESS_API,
   REPORTS_API,
@@ -20,6 +24,7 @@ import {
 import { WebModule } from '../../src/web/web.module.js';
 import { FakeBatches } from '../fakes/fake-batches.js';
 import { FakeRoom } from '../fakes/fake-jobs.js';
+import { FakeAudit, FakeFleet, FakeLinks, FakeSupport } from '../fakes/fake-support.js';
 import { FakePanel } from '../fakes/fake-panel.js';
 
 export const ISSUER = 'https://panel.test';
@@ -73,6 +78,10 @@ export interface WebApp {
   readonly server: ReturnType<NestExpressApplication['getHttpServer']>;
   readonly room: FakeRoom;
   readonly batches: FakeBatches;
+  readonly support: FakeSupport;
+  readonly fleet: FakeFleet;
+  readonly audit: FakeAudit;
+  readonly links: FakeLinks;
   readonly panel: FakePanel;
   readonly sessions: MemorySessions;
   readonly infrastructure: FakeInfrastructure;
@@ -97,6 +106,10 @@ export async function startWeb(
   const spki = await exportSPKI(publicKey);
   const room = new FakeRoom();
   const batches = new FakeBatches();
+  const support = new FakeSupport(room);
+  const fleet = new FakeFleet();
+  const audit = new FakeAudit();
+  const links = new FakeLinks(room);
   const panel = (options.panel as FakePanel | undefined) ?? new FakePanel();
   const sessions = new MemorySessions();
   const infrastructure = new FakeInfrastructure();
@@ -118,6 +131,10 @@ export async function startWeb(
     { provide: CONNECTION_TESTS_API, useValue: room.tests },
     { provide: PROGRESS_API, useValue: room.progress },
     { provide: REPORTS_API, useValue: room.reports },
+    { provide: SUPPORT_API, useValue: support },
+    { provide: FLEET_API, useValue: fleet },
+    { provide: AUDIT_API, useValue: audit },
+    { provide: PASSWORD_LINKS_API, useValue: links },
     { provide: WEB_DATABASE, useValue: infrastructure },
     { provide: WEB_QUEUE, useValue: infrastructure },
   ];
@@ -140,6 +157,10 @@ export async function startWeb(
     server: app.getHttpServer(),
     room,
     batches,
+    support,
+    fleet,
+    audit,
+    links,
     panel,
     sessions,
     infrastructure,

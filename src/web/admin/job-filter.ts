@@ -12,6 +12,8 @@ export interface JobFilter {
   readonly age: JobAge | '';
   /** A domain's migrations that were started together. */
   readonly batch: string;
+  /** '1': only what waits for somebody who helps. */
+  readonly open: '1' | '';
 }
 /** What a person may choose from; '-created' is how a list comes by itself. */
 const CHOSEN_SORTS: readonly JobSort[] = ['-created', 'created', '-changed', 'mailbox', '-failed'];
@@ -34,6 +36,7 @@ export function readFilter(query: Readonly<Record<string, unknown>>): JobFilter 
     host: text('host').toLowerCase(),
     age: JOB_AGES.find((age) => age === text('age')) ?? '',
     batch: text('batch').toLowerCase(),
+    open: text('open') === '1' ? '1' : '',
   };
 }
 
@@ -48,11 +51,12 @@ export function isFiltered(filter: JobFilter): boolean {
 }
 
 export function toQuery(filter: JobFilter): JobFilterQuery {
-  const { state, age, ...texts } = filter;
+  const { state, age, open, ...texts } = filter;
   return {
     ...Object.fromEntries(Object.entries(texts).filter(([, value]) => value !== '')),
     ...(state !== '' && { state: [state] }),
     ...(age !== '' && { age }),
+    ...(open !== '' && { open: true }),
   };
 }
 

@@ -110,6 +110,10 @@ const filter = {
   q: line(200).optional().describe('Part of a mailbox, source host or source user name'),
   error: line(64).optional().describe("Code of the job's reason or of any of its items"),
   host: line(300).optional().describe('Name of the old server'),
+  open: z
+    .preprocess((value) => (value === 'true' ? true : value), z.boolean())
+    .optional()
+    .describe('Failed, incomplete or in need of somebody, and not marked as dealt with'),
   age: z.enum(JOB_AGES).optional().describe('Made in the last day, 7 days, 30 days, or earlier'),
 };
 const page = {

@@ -4,12 +4,14 @@ import type { JobAction, JobView } from '../../jobs/job.js';
 import { PLUGIN_OPTIONS, type ResolvedOptions } from '../../panel/options.js';
 import type { Principal } from '../../panel/host-panel.js';
 import type { ReportsApi } from '../../reports/contract.js';
+import type { SupportApi } from '../../support/contract.js';
+import { actionKey, caseView } from '../admin/case-view.js';
 import { idOf } from '../api/answer.js';
 import { Access, Acting, Sees, Who } from '../auth/access.decorator.js';
 import type { Request, Response } from '../http.js';
 import { Renderer } from '../render/renderer.js';
 import { Site } from '../site.js';
-import { JOBS_API, REPORTS_API } from '../tokens.js';
+import { JOBS_API, REPORTS_API, SUPPORT_API } from '../tokens.js';
 import { WebController } from '../web-controller.js';
 import { statusOf, WebError } from '../web-error.js';
 import { afterPassword, jobPage } from './job-page.js';
@@ -32,6 +34,7 @@ export class StatusController {
   constructor(
     @Inject(JOBS_API) private readonly jobs: JobsApi,
     @Inject(REPORTS_API) private readonly reports: ReportsApi,
+    @Inject(SUPPORT_API) private readonly support: SupportApi,
     @Inject(PLUGIN_OPTIONS) private readonly options: ResolvedOptions,
     private readonly renderer: Renderer,
     private readonly site: Site,
@@ -200,7 +203,9 @@ export class StatusController {
   ): Promise<void> {
     const view = jobPage(job);
     const then = afterPassword(job) ?? passwordWish(req, job);
-    const log = sees.all ? await this.jobs.log(sees, job.id) : null;
+    const [log, found] = sees.all
+      ? await Promise.all([this.jobs.log(sees, job.id), this.support.look(sees, job.id)])
+      : [null, null];
     const html = await this.renderer.page(req, res, 'status/job', {
       title: this.renderer.t(req, 'job.title', { mailbox: job.mailbox }),
       section: who.role === 'support' ? 'admin' : 'home',
@@ -216,6 +221,7 @@ export class StatusController {
               destinationError: said.destinationError,
               needsDestination: this.options.destinationNeedsSecret,
             },
+      case: found && caseView(found, job, (action) => this.actionWords(req, action)),
       log: log && {
         entries: log.map((line) => ({
           ...line,
@@ -223,7 +229,7 @@ export class StatusController {
         })),
       },
       // "It is on its way" is not true any more of a migration that has arrived.
-      done: job.state === 'completed' || job.state === 'cancelled' ? null : said.done,
+      done: (job.state === 'completed' || job.state === 'cancelled') && isOnItsWay(req) ? null : said.done,
       problem: said.problem,
       list: listOf(
         who,
@@ -233,6 +239,11 @@ export class StatusController {
       ),
     });
     res.status(status).send(html);
+  }
+
+  private actionWords(req: Request, action: string): string | null {
+    const key = actionKey(action);
+    return this.renderer.words.has(key) ? this.renderer.t(req, key) : null;
   }
 
   private flash(req: Request): Flash {
@@ -253,6 +264,11 @@ function passwordWish(req: Request, job: JobView): JobAction | null {
   if (problemOf(req.query) !== 'CREDENTIALS_REQUIRED') return null;
   const wished = ACTIONS.find((action) => action === req.query['then']);
   return wished !== undefined && job.actions.includes(wished) ? wished : null;
+}
+
+/** What was done set the migration going; what support notes does not. */
+function isOnItsWay(req: Request): boolean {
+  return ACTIONS.some((action) => action === req.query['done']);
 }
 
 /** What is mine: a supporter's and a domain admin's other rows have pages of their own. */
