@@ -79,9 +79,22 @@ export function resolveOptions(options: PluginOptions): ResolvedOptions {
     metricsToken: options.metricsToken ?? null,
     destinationNeedsSecret: options.destinationNeedsSecret ?? false,
     destinationHosts: options.destinationHosts ?? [],
+    webhooks: checkedWebhooks(options.webhooks ?? []),
     packageDir: options.packageDir ?? packageDir(),
     logLevel: options.logLevel ?? 'info',
   };
+}
+
+const MIN_WEBHOOK_SECRET = 16;
+
+function checkedWebhooks(webhooks: ResolvedOptions['webhooks']): ResolvedOptions['webhooks'] {
+  for (const { url, secret } of webhooks) {
+    if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol))
+      throw new Error(`webhooks: ${JSON.stringify(url)} is not a web address`);
+    if (secret.length < MIN_WEBHOOK_SECRET)
+      throw new Error(`webhooks: the secret of ${url} is shorter than 16 characters`);
+  }
+  return webhooks;
 }
 
 /** The folder that holds views/ and the manifest: the same whether this runs from src/ or from dist/src/. */

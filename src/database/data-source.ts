@@ -9,6 +9,7 @@ import { ShellJobs1764000003500 } from '../../migrations/1764000003500-shell-job
 import { Fairness1764000003510 } from '../../migrations/1764000003510-fairness.js';
 import { JobLists1764000004000 } from '../../migrations/1764000004000-job-lists.js';
 import { Support1764000004100 } from '../../migrations/1764000004100-support.js';
+import { Outbox1764000004200 } from '../../migrations/1764000004200-outbox.js';
 
 /** Postgres schema of every table of ours. */
 export const SCHEMA = 'mailferry';
@@ -26,6 +27,7 @@ export const MIGRATIONS = [
   Fairness1764000003510,
   JobLists1764000004000,
   Support1764000004100,
+  Outbox1764000004200,
 ];
 
 /** A transaction whose client vanished holds its locks no longer than this; none of ours idles for seconds. */

@@ -1,16 +1,15 @@
-import { Inject, Injectable, Logger } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { getDataSourceToken } from '@nestjs/typeorm';
 import { DataSource, type EntityManager } from 'typeorm';
-import type { HostPanel, NotifyTemplate } from '../panel/host-panel.js';
-import { HOST_PANEL, PLUGIN_OPTIONS, type ResolvedOptions } from '../panel/options.js';
+import { PLUGIN_OPTIONS, type ResolvedOptions } from '../panel/options.js';
 import { Doorbell } from '../queue/doorbell.js';
 import { AuditTrail, by, SYSTEM } from './audit.js';
 import { JobError, type Actor } from './contract.js';
 import type { JobEntity } from './entities.js';
-import type { JobState } from './job.js';
 import { FINAL_STATES, isFinal, type JobEvent } from './job-state.js';
 import { hasSource } from './job-view.js';
 import { HARD_LIMIT_MS, inMs, keepAfter } from './keeping.js';
+import { Outbox } from './outbox.js';
 import { SecretStore } from './secrets.js';
 import { cancelledDrafts, type Circumstances, transition } from './transition.js';
 
@@ -24,26 +23,18 @@ export interface Change {
 const ENTERING: readonly JobEvent[] = ['start', 'retry', 'sync'];
 /** Too many and of no interest to an auditor: the runs tell them. */
 const UNRECORDED: readonly JobEvent[] = ['claim', 'requeue', 'wait', 'wake'];
-const NOTICES: Readonly<Partial<Record<JobState, NotifyTemplate>>> = {
-  'needs-action': 'needs-action',
-  completed: 'finished',
-  failed: 'failed',
-};
-
 /**
  * Every change of a job's state, a person's or the worker's: the state, what happens to the secrets, the audit line,
- * the ring and the notice belong together.
+ * the ring and the notices belong together.
  */
 @Injectable()
 export class JobChanges {
-  private readonly logger = new Logger('mailferry:jobs');
-
   constructor(
     @Inject(getDataSourceToken('mailferry')) private readonly db: DataSource,
-    @Inject(HOST_PANEL) private readonly panel: HostPanel,
     @Inject(PLUGIN_OPTIONS) private readonly options: ResolvedOptions,
     @Inject(SecretStore) private readonly secrets: SecretStore,
     @Inject(AuditTrail) private readonly audit: AuditTrail,
+    @Inject(Outbox) private readonly outbox: Outbox,
     @Inject(Doorbell) private readonly doorbell: Doorbell,
   ) {}
 
@@ -81,9 +72,8 @@ export class JobChanges {
         },
         manager,
       );
+    await this.outbox.put(manager, job, event);
     if (job.state === 'queued') change.after(() => this.ring(job));
-    const notice = event === 'start' ? 'started' : NOTICES[job.state];
-    if (notice !== undefined) change.after(() => this.notify(job, notice));
     return job;
   }
 
@@ -165,21 +155,5 @@ export class JobChanges {
       },
       manager,
     );
-  }
-
-  private notify(job: JobEntity, template: NotifyTemplate): void {
-    const { code = '', message = '', action = '' } = job.reason ?? {};
-    const data = {
-      jobId: job.id,
-      mailbox: job.mailbox,
-      state: job.state,
-      outcome: job.outcome ?? '',
-      code,
-      message,
-      action,
-    };
-    Promise.resolve()
-      .then(() => this.panel.notify(job.mailbox, template, data))
-      .catch((error: Error) => this.logger.warn(`the panel did not take a notice: ${error.message}`));
   }
 }

@@ -9,6 +9,7 @@ import { Invitations } from './invitations.js';
 import { JobChanges } from './job-changes.js';
 import { JobReader } from './job-view.js';
 import { JobsService } from './jobs.service.js';
+import { Outbox } from './outbox.js';
 import { PasswordLinks } from './password-links.js';
 import { SecretStore } from './secrets.js';
 import { KEYRING } from './tokens.js';
@@ -21,6 +22,7 @@ export const JOBS_PROVIDERS: Provider[] = [
   SecretStore,
   Admission,
   JobReader,
+  Outbox,
   JobChanges,
   JobsService,
   ConnectionTestsService,

@@ -78,8 +78,13 @@ export type DestinationGrant = { readonly grantId: string; readonly expiresAt: D
     }
 );
 
-/** `invitation`: data has `link`, by which the person gives the password of his old account, and when it ends. */
-export type NotifyTemplate = 'started' | 'needs-action' | 'finished' | 'failed' | 'invitation';
+/** What happens to one migration. */
+export type JobNotice = 'started' | 'needs-action' | 'finished' | 'failed';
+/**
+ * `password-wanted` and `invitation`: data has `link`, by which the person gives the password of his old account, and when
+ * it ends. `batch-progress`: the numbers of a batch. A panel leaves out what it does not know.
+ */
+export type NotifyTemplate = JobNotice | 'password-wanted' | 'invitation' | 'batch-progress';
 export type SafeText = Readonly<Record<string, string>>;
 export interface AuditEvent {
   readonly at: Date;
@@ -121,6 +126,10 @@ export interface HostPanel {
   ): Promise<DestinationGrant>;
   closeDestination(grantId: string): Promise<void>;
   quota(ref: MailboxRef): Promise<{ usedBytes: number; limitBytes: number | null; maxMessageBytes?: number } | null>;
+  /**
+   * Called by a worker, and again after a while when it fails: at least once for each.
+   * @param to the address of a mailbox; of `batch-progress` the `sub` of whoever made the batch.
+   */
   notify(to: string, template: NotifyTemplate, data: SafeText): Promise<void>;
   /** If it fails, dangerous actions stop. */
   audit(event: AuditEvent): Promise<void>;

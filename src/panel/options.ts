@@ -1,3 +1,5 @@
+import type { JobNotice } from './host-panel.js';
+
 /** Injection token of ResolvedOptions, in both halves of the plugin. */
 export const PLUGIN_OPTIONS = Symbol('mailferry.options');
 /** Injection token of the HostPanel, in both halves of the plugin. */
@@ -62,6 +64,16 @@ export interface WorkerOptions {
   readonly deadAfterMs: number;
 }
 
+/** Somebody's program that hears of what happens to migrations. */
+export interface Webhook {
+  /** https, to a public address (egress decides as for everything that is dialled). */
+  readonly url: string;
+  /** At least 16 characters; `whsec_` and base64 as Standard Webhooks has it, or any text. */
+  readonly secret: string;
+  /** Left out: all. */
+  readonly events?: readonly JobNotice[];
+}
+
 /** Everything the plugin was told, with defaults filled in. Made by src/plugin-options.ts. */
 export interface ResolvedOptions {
   readonly databaseUrl: string;
@@ -85,6 +97,7 @@ export interface ResolvedOptions {
   readonly destinationNeedsSecret: boolean;
   /** Names of the destination's hosts, to refuse a source that is the destination. */
   readonly destinationHosts: readonly string[];
+  readonly webhooks: readonly Webhook[];
   /** Folder with views/, schemas/ and plugin.manifest.json. */
   readonly packageDir: string;
   /** pino level. */

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { appendFile, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { compositeLogin } from '../mailbox/composite-login.js';
+import { Logger } from '@nestjs/common';
 import {
   HOST_API_VERSION,
   type AuditEvent,
@@ -11,12 +12,16 @@ import {
   type HostPanel,
   type Mailbox,
   type MailboxRef,
+  type NotifyTemplate,
   type Page,
   type Paged,
   type Permission,
   type Principal,
+  type SafeText,
   type SecretRef,
 } from '../panel/host-panel.js';
+import { Mailer } from './mail/mailer.js';
+import { letterFor } from './mail/notices.js';
 import { DEFAULT_TENANT, principalOf, SANDBOX_DOMAIN, SANDBOX_PEOPLE } from './people.js';
 import { readCookie } from './session-cookie.js';
 import type { DestinationSettings, SecretSetting, Settings } from './settings.js';
@@ -44,7 +49,11 @@ export class StandalonePanel implements HostPanel {
   readonly apiVersion = HOST_API_VERSION;
   readonly https: boolean;
 
+  private readonly logger = new Logger('mailferry:panel');
+  private readonly mailer: Mailer | null;
+
   constructor(private readonly options: StandalonePanelOptions) {
+    this.mailer = options.settings.smtp === null ? null : new Mailer(options.settings.smtp);
     this.https = options.settings.publicUrl?.startsWith('https:') ?? false;
   }
 
@@ -148,8 +157,14 @@ export class StandalonePanel implements HostPanel {
     return null;
   }
 
-  async notify(): Promise<void> {
-    // This host has no mail service of its own to notify people with; the pages tell.
+  /** By mail where a mail server is configured and the receiver is an address; else a line of the log. */
+  async notify(to: string, template: NotifyTemplate, data: SafeText): Promise<void> {
+    const { publicUrl, basePath } = this.options.settings;
+    const address = ADDRESS.test(to) && !UNSAFE_LOGIN.test(to);
+    if (this.mailer !== null && address)
+      return this.mailer.send(to, letterFor(template, data, publicUrl === null ? null : `${publicUrl}${basePath}`));
+    const { jobId, batchId, code } = data;
+    this.logger.log(JSON.stringify({ event: 'notice', notice: template, to, jobId, batchId, code }));
   }
 
   /** One JSON line an event, beside the plugin's own table. */

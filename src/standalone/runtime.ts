@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { DEFAULT_PORTS, type RedisAddress, type ResolvedOptions } from '../panel/options.js';
+import { DEFAULT_PORTS, type RedisAddress, type ResolvedOptions, type Webhook } from '../panel/options.js';
 import { alive, commandLine } from './infra/process.js';
 import { masterKeys, ownIssuer } from './keys.js';
 import { StandalonePanel } from './panel.js';
@@ -117,12 +117,26 @@ export function pluginOptions(
       dataDir: join(settings.dataDir, 'worker'),
     },
     frameAncestors: settings.frameAncestors,
+    webhooks: settings.webhooks.map(webhookOf),
     metricsToken: settings.metricsToken,
     destinationNeedsSecret: destination?.access.kind === 'user-secret',
     destinationHosts: hosts,
     logLevel: settings.logLevel,
   } satisfies Partial<Record<keyof ResolvedOptions | 'panel', unknown>>;
   return { options, panel, store };
+}
+
+/** The secret is read once: what signs must be the same in all processes until they start again. @throws SettingsError */
+function webhookOf({ url, events, secretEnv, secretFile }: Settings['webhooks'][number]): Webhook {
+  let secret: string | undefined;
+  try {
+    secret = secretFile ? readFileSync(secretFile, 'utf8').trim() : process.env[secretEnv ?? ''];
+  } catch {
+    throw new SettingsError(`webhooks: secretFile of ${url} cannot be read`);
+  }
+  if (!secret || secret.length < 16)
+    throw new SettingsError(`webhooks: the secret of ${url} must have 16 characters at least`);
+  return { url, secret, ...(events === undefined ? {} : { events }) };
 }
 
 /** The sandbox's old provider is on loopback: it may be dialled there, and nothing else that is not public. */

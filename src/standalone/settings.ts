@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js';
 import { PACKAGE_DIR } from './infra/places.js';
-import type { Role } from '../panel/host-panel.js';
+import type { JobNotice, Role } from '../panel/host-panel.js';
 import type { RedisAddress, TokenIssuer } from '../panel/options.js';
 
 export interface SecretSetting {
@@ -33,6 +33,14 @@ export interface AccountSettings {
   readonly mailboxes?: readonly string[];
   readonly tenant?: string;
 }
+export type SmtpSettings = {
+  readonly host: string;
+  readonly port?: number;
+  readonly security?: 'tls' | 'starttls' | 'none';
+  readonly username?: string;
+  readonly from: string;
+} & SecretSetting;
+export type WebhookSettings = { readonly url: string; readonly events?: readonly JobNotice[] } & SecretSetting;
 interface IssuerSettings {
   readonly iss: string;
   readonly publicKey?: string;
@@ -78,6 +86,9 @@ export interface Settings {
   };
   readonly frameAncestors: readonly string[];
   readonly metricsToken: string | null;
+  /** Null: notices are only written to the log. */
+  readonly smtp: SmtpSettings | null;
+  readonly webhooks: readonly WebhookSettings[];
   readonly keepSecretsHours: number | null;
   readonly testsPerMinute: number | null;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
@@ -203,6 +214,8 @@ function fill(raw: Raw, origin: ReadonlyMap<string, string>): Settings {
     branding: or('branding', {}),
     frameAncestors: or('frameAncestors', []),
     metricsToken: optional('metricsToken'),
+    smtp: optional('smtp'),
+    webhooks: or('webhooks', []),
     keepSecretsHours: optional('keepSecretsHours'),
     testsPerMinute: optional('testsPerMinute'),
     logLevel: or('logLevel', 'info'),

@@ -12,6 +12,8 @@ const BATCH = 500;
 const WORKER_HOURS = 24;
 /** Volumes count for a day (h). */
 const VOLUME_HOURS = 48;
+/** What was sent, or could not be sent, and old links are kept so long (d). */
+const NOTICE_DAYS = 14;
 
 /** Removes what is past its time. Each step stands alone: one that fails does not keep the others from their work. */
 @Injectable()
@@ -48,6 +50,14 @@ export class Pruner {
     await this.step('turns', () => this.run(`DELETE FROM mailferry.turns WHERE at < now() - interval '7 days'`));
     await this.step('volumes', () =>
       this.run(`DELETE FROM mailferry.read_volume WHERE hour < now() - make_interval(hours => $1)`, [VOLUME_HOURS]),
+    );
+    await this.step('notices', () =>
+      this.run(`DELETE FROM mailferry.outbox WHERE created_at < now() - make_interval(days => $1)`, [NOTICE_DAYS]),
+    );
+    await this.step('links', () =>
+      this.run(`DELETE FROM mailferry.password_links WHERE expires_at < now() - make_interval(days => $1)`, [
+        NOTICE_DAYS,
+      ]),
     );
     await this.step('old master keys', () => this.opener.rewrapAll());
   }

@@ -3,6 +3,7 @@ import { BATCH_WORKER_PROVIDERS } from '../batches/batches.providers.js';
 import { ConnectionTester } from './connection-tester.js';
 import { DestinationAccess } from './destination-access.js';
 import { ENDPOINT_PROVIDERS } from './endpoint-providers.js';
+import { OutboxSender } from './notices/outbox-sender.js';
 import { Pruner } from './pruner.js';
 import { RunJob } from './run-job.js';
 import { SameMailbox } from './same-mailbox.js';
@@ -23,6 +24,7 @@ export const WORKER_SERVICES: Provider[] = [
   ConnectionTester,
   Sweeper,
   Pruner,
+  OutboxSender,
   WorkerService,
   ...BATCH_WORKER_PROVIDERS,
 ];

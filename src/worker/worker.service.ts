@@ -15,6 +15,7 @@ import { BatchRunner } from '../batches/batch-runner.js';
 import { PLUGIN_OPTIONS, type ResolvedOptions } from '../panel/options.js';
 import { type Ring, RUNS_QUEUE, TESTS_QUEUE } from '../queue/names.js';
 import { ConnectionTester } from './connection-tester.js';
+import { OutboxSender } from './notices/outbox-sender.js';
 import { Pruner } from './pruner.js';
 import { RunJob } from './run-job.js';
 import { Sweeper } from './sweeper.js';
@@ -25,6 +26,7 @@ const BEAT_MS = 2_000;
 const PRUNE_MS = 60_000;
 /** How soon a batch goes on after one of its migrations has ended. */
 const BATCH_MS = 1_000;
+const NOTICES_MS = 2_000;
 /** How long runs may take to reach a checkpoint when the process is told to end (ms). */
 const DRAIN_MS = 25_000;
 
@@ -49,6 +51,7 @@ export class WorkerService implements OnApplicationBootstrap, BeforeApplicationS
     @Inject(Sweeper) private readonly sweeper: Sweeper,
     @Inject(Pruner) private readonly pruner: Pruner,
     @Inject(BatchRunner) private readonly batches: BatchRunner,
+    @Inject(OutboxSender) private readonly notices: OutboxSender,
   ) {}
 
   async onApplicationBootstrap(): Promise<void> {
@@ -63,6 +66,7 @@ export class WorkerService implements OnApplicationBootstrap, BeforeApplicationS
     this.every(sweepMs, 'look', async () => void this.track(this.work()));
     this.every(BATCH_MS, 'batches', () => this.batches.tick());
     this.every(PRUNE_MS, 'prune', () => this.pruner.prune());
+    this.every(NOTICES_MS, 'notices', () => this.notices.send(this.ending.signal));
   }
 
   async beforeApplicationShutdown(): Promise<void> {

@@ -149,7 +149,7 @@ export async function jobsRoom(
     clear: async () => {
       await db.query(
         `TRUNCATE mailferry.jobs, mailferry.credentials, mailferry.connection_tests, mailferry.passed_tests,
-           mailferry.attempts, mailferry.audit, mailferry.workers CASCADE`,
+           mailferry.attempts, mailferry.audit, mailferry.workers, mailferry.outbox, mailferry.batches CASCADE`,
       );
       panel.reset();
       bell.runs.length = bell.tests.length = 0;

@@ -57,7 +57,11 @@ describe('a run', () => {
     expect(room.outside.newMailbox.folder(['INBOX'])!.messages).toHaveLength(30);
     expect(room.outside.signedIn[0]!.secret).toEqual({ password: CANARY });
     expect(await secrets(id)).toEqual([]);
-    expect(room.panel.notices.map(({ template }) => template)).toEqual(['started', 'finished']);
+    const told = await room.db.query<{ template: string }[]>(
+      `SELECT template FROM mailferry.outbox WHERE job = $1 ORDER BY created_at`,
+      [id],
+    );
+    expect(told.map(({ template }) => template)).toEqual(['started', 'finished']);
     expect(room.panel.closed.sort()).toEqual(room.panel.opened.sort());
   });
 

@@ -23,6 +23,8 @@ export interface HttpRequest {
 export interface HttpPolicy extends ConnectPolicy {
   /** Of the body, packed and unpacked. */
   readonly maxBodyBytes: number;
+  /** Default 3; 0: a redirect is an error. */
+  readonly maxRedirects?: number;
 }
 
 export interface HttpResponse {
@@ -50,8 +52,10 @@ export async function request(first: HttpRequest, policy: HttpPolicy, signal: Ab
       const response = await exchange(current, policy, deadline);
       const next = redirectOf(current, response);
       if (next === null) return response;
-      if (redirects === MAX_REDIRECTS)
-        throw new ConnectError('PROTOCOL_ERROR', 'The server redirects without end.', { why: 'too-many-redirects' });
+      if (redirects >= (policy.maxRedirects ?? MAX_REDIRECTS))
+        throw new ConnectError('PROTOCOL_ERROR', 'The server redirects, and that is not followed.', {
+          why: 'too-many-redirects',
+        });
       current = next;
     }
   });
