@@ -154,9 +154,7 @@ export class PasswordLinks implements LinksApi {
   }
 
   /** The last one that was made for a job. */
-  async last(
-    job: string,
-  ): Promise<{
+  async last(job: string): Promise<{
     madeAt: string;
     madeBy: string;
     expiresAt: string;

@@ -168,7 +168,7 @@ describe('what is to be told', () => {
     const [{ id }] = await room.db.query<[{ id: string }]>(
       `INSERT INTO mailferry.batches (tenant, domain, owner) VALUES ('t1', 'new.test', 'dora') RETURNING id`,
     );
-    await room.db.query(`UPDATE mailferry.jobs SET batch = $1, mailbox = 'm' || source->>'username' || '@new.test'`, [
+    await room.db.query(`UPDATE mailferry.jobs SET batch = $1, mailbox = 'm' || (source->>'username') || '@new.test'`, [
       id,
     ]);
     for (const job of ids)
