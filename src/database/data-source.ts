@@ -10,6 +10,7 @@ import { Fairness1764000003510 } from '../../migrations/1764000003510-fairness.j
 import { JobLists1764000004000 } from '../../migrations/1764000004000-job-lists.js';
 import { Support1764000004100 } from '../../migrations/1764000004100-support.js';
 import { Outbox1764000004200 } from '../../migrations/1764000004200-outbox.js';
+import { ProtocolLogs1764000004300 } from '../../migrations/1764000004300-protocol-logs.js';
 
 /** Postgres schema of every table of ours. */
 export const SCHEMA = 'mailferry';
@@ -28,6 +29,7 @@ export const MIGRATIONS = [
   JobLists1764000004000,
   Support1764000004100,
   Outbox1764000004200,
+  ProtocolLogs1764000004300,
 ];
 
 /** A transaction whose client vanished holds its locks no longer than this; none of ours idles for seconds. */

@@ -14,6 +14,7 @@ import { ConnectError } from './connect-error.js';
 import { underDeadline } from './deadline.js';
 import { dial } from './dial.js';
 import { asConnectError, startTls, type TlsTarget } from './tls.js';
+import type { ProtocolTrace } from './trace.js';
 
 export interface ConnectTarget extends Target {
   /** SHA-256 of the one certificate that is accepted although it cannot be checked: hex, colons allowed. */
@@ -27,6 +28,8 @@ export interface ConnectPolicy extends TargetPolicy {
   readonly deadlineMs: number;
   /** Default: as the machine does. */
   readonly resolve?: Resolve;
+  /** Left out: nobody listens. */
+  readonly trace?: ProtocolTrace;
 }
 
 export interface Connected {

@@ -32,6 +32,14 @@ export interface CaseEvent {
   /** Who did it; the worker's name for a run. */
   readonly by?: string;
 }
+/** What a run said to both servers: commands and answers in short. */
+export interface SavedLog {
+  readonly at: string;
+  readonly runKind: string;
+  /** '' when nothing was said. */
+  readonly source: string;
+  readonly destination: string;
+}
 export interface LinkState {
   readonly madeAt: string;
   readonly madeBy: string;
@@ -47,6 +55,10 @@ export interface SupportCase {
   readonly handledAt: string | null;
   /** The last link for a password; null: none was made. */
   readonly link: LinkState | null;
+  /** Of runs that ended badly or were asked for, newest first. */
+  readonly logs: readonly SavedLog[];
+  /** Support asked, and no run has answered yet. */
+  readonly logWanted: boolean;
   /** Whether a password is sealed with it now. */
   readonly hasPassword: boolean;
 }
@@ -58,6 +70,8 @@ export interface SupportApi {
   /** Failed items with this code become skipped ones, with the reason; a retry leaves them. @returns how many. */
   leaveOut(who: Actor, id: string, code: string, reason: string): Promise<number>;
   note(who: Actor, id: string, text: string, handled: boolean): Promise<void>;
+  /** The run that is under way, or the next one, keeps what it says to the servers. */
+  askLog(who: Actor, id: string): Promise<void>;
 }
 
 export interface WorkerRow {

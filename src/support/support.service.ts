@@ -14,7 +14,7 @@ import { invalid } from '../jobs/settings.js';
 import { lockJob } from '../jobs/transition.js';
 import { displayPath } from '../mailbox/folder.js';
 import { wordsForRefusal } from '../reports/words.js';
-import type { CaseEvent, ItemGroup, Note, SupportApi, SupportCase } from './contract.js';
+import type { CaseEvent, ItemGroup, Note, SavedLog, SupportApi, SupportCase } from './contract.js';
 import { onlySupport } from './only-support.js';
 
 /** Events and notes that are shown, newest first. */
@@ -43,18 +43,24 @@ export class SupportService implements SupportApi {
     onlySupport(visibility);
     const job = await this.find(visibility.tenant, id);
     if (job === null) return null;
-    const [groups, events, notes, link, held, [row]] = await Promise.all([
+    const [groups, events, notes, logs, link, held, [row]] = await Promise.all([
       this.groups(id),
       this.events(id),
       this.notes(id),
+      this.logs(id),
       this.links.last(id),
       this.secrets.held(id),
-      this.db.query<{ handled: Date | null }[]>(`SELECT handled_at AS handled FROM mailferry.jobs WHERE id = $1`, [id]),
+      this.db.query<{ handled: Date | null; wanted: boolean }[]>(
+        `SELECT handled_at AS handled, wants_log AS wanted FROM mailferry.jobs WHERE id = $1`,
+        [id],
+      ),
     ]);
     return {
       groups,
       events,
       notes,
+      logs,
+      logWanted: row?.wanted ?? false,
       link,
       hasPassword: held.source,
       handledAt: row?.handled?.toISOString() ?? null,
@@ -116,6 +122,30 @@ export class SupportService implements SupportApi {
       const action = handled ? 'job.handled' : 'job.note';
       await this.audit.record({ ...by(who), action, job: id, mailbox: job.mailbox }, manager);
     });
+  }
+
+  async askLog(who: Actor, id: string): Promise<void> {
+    onlySupport(who.visibility);
+    await this.changes.transact(async ({ manager }) => {
+      const job = await lockJob(manager, id);
+      if (job === null || job.tenant !== who.tenant) throw notFound();
+      await manager.query(`UPDATE mailferry.jobs SET wants_log = true WHERE id = $1`, [id]);
+      await this.audit.record({ ...by(who), action: 'log.asked', job: id, mailbox: job.mailbox }, manager);
+    });
+  }
+
+  private async logs(id: string): Promise<SavedLog[]> {
+    const rows = await this.db.query<{ at: Date; kind: string; source: string | null; destination: string | null }[]>(
+      `SELECT l.at, r.kind, l.source, l.destination FROM mailferry.protocol_logs l JOIN mailferry.runs r ON r.id = l.run
+       WHERE l.job = $1 ORDER BY l.at DESC`,
+      [id],
+    );
+    return rows.map(({ at, kind, source, destination }) => ({
+      at: at.toISOString(),
+      runKind: kind,
+      source: source ?? '',
+      destination: destination ?? '',
+    }));
   }
 
   private async groups(id: string): Promise<ItemGroup[]> {

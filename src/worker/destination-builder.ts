@@ -5,13 +5,19 @@ import { reasonFor } from '../jobs/messages.js';
 import { TransferError } from '../mailbox/transfer-error.js';
 import type { DestinationGrant } from '../panel/host-panel.js';
 import type { ConnectPolicy } from '../protocols/connect.js';
+import type { ProtocolTrace } from '../protocols/trace.js';
 
 /** The hoster's own servers, named by his panel and not by the person at the keyboard: any address, any port. */
 const POLICY: ConnectPolicy = { allowPrivate: true, allowPlaintext: true, ports: 'any', deadlineMs: 20_000 };
 
 /** The write side of one mailbox at the hoster's. The secret is revealed anew for each connection. */
-export function openHostedMailbox(grant: () => Promise<DestinationGrant>, maxConnections: number): Destination {
-  return hostedMailbox({ grant: async () => revealed(await grant()), policy: POLICY, maxConnections });
+export function openHostedMailbox(
+  grant: () => Promise<DestinationGrant>,
+  maxConnections: number,
+  trace?: ProtocolTrace,
+): Destination {
+  const policy = trace === undefined ? POLICY : { ...POLICY, trace };
+  return hostedMailbox({ grant: async () => revealed(await grant()), policy, maxConnections });
 }
 
 async function revealed(grant: DestinationGrant): Promise<ResolvedGrant> {

@@ -10,6 +10,7 @@ import { PostgresLedger } from '../ledger/postgres-ledger.js';
 import { TransferError } from '../mailbox/transfer-error.js';
 import { PLUGIN_OPTIONS, type ResolvedOptions } from '../panel/options.js';
 import type { ConnectPolicy } from '../protocols/connect.js';
+import type { ProtocolTrace } from '../protocols/trace.js';
 import { discover } from '../protocols/discovery/discover.js';
 import { classifyAuthError } from '../providers/auth-error.js';
 import type { Provider as MailProvider } from '../providers/provider.js';
@@ -77,18 +78,22 @@ export const ENDPOINT_PROVIDERS: Provider[] = [
   { provide: RUN_TRANSFER, useValue: runTransfer },
 ];
 
+function traced(policy: ConnectPolicy, trace: ProtocolTrace | undefined): ConnectPolicy {
+  return trace === undefined ? policy : { ...policy, trace };
+}
+
 function realEndpoints(options: ResolvedOptions, slots: SourceSlots, meter: VolumeMeter): Endpoints {
   const policy: ConnectPolicy = { ...options.egress, deadlineMs: CONNECT_MS };
   return {
-    source: (settings, secret, say, reading = {}) => {
+    source: (settings, secret, say, reading = {}, trace) => {
       const account = accountSubject(settings);
       const most = connectionsTo(settings, options.worker.connections);
       const permit = slots.permits({ host: settings.host.toLowerCase(), account, most }, say);
-      const source = openSource(settings, secret, policy, options, { permit, ...readingOptions(reading) });
+      const source = openSource(settings, secret, traced(policy, trace), options, { permit, ...readingOptions(reading) });
       const perDay = knownProvider(settings)?.limits.bytesDownPerDay;
       return perDay === undefined ? source : new MeteredSource(source, meter, perDay);
     },
-    destination: (grant) => openHostedMailbox(grant, DESTINATION_CONNECTIONS),
+    destination: (grant, trace) => openHostedMailbox(grant, DESTINATION_CONNECTIONS, trace),
     discover: async (address, signal) => {
       const isKnownMx = (mx: readonly string[]): boolean => matchProvider({ domain: '', mx }) !== null;
       const patient = { ...policy, deadlineMs: DISCOVERY_MS };

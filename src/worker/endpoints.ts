@@ -3,6 +3,7 @@ import type { Discovered, SourceSecret } from '../jobs/contract.js';
 import type { JobFilters, JobOptions, SourceSettings } from '../jobs/job.js';
 import type { LinkId } from '../ledger/ledger.js';
 import type { DestinationGrant, MailboxRef } from '../panel/host-panel.js';
+import type { ProtocolTrace } from '../protocols/trace.js';
 import type { Source, SourceAccount } from '../sources/source.js';
 
 /** What the worker is built from; the real ones are in endpoint-providers.ts, tests bring fakes. */
@@ -16,10 +17,19 @@ export const LINKS = Symbol('mailferry.links');
 export interface Reading extends Pick<JobFilters, 'excludeFolders'>, Pick<JobOptions, 'labels'> {}
 
 export interface Endpoints {
-  /** Connects nothing yet. @param say for the job's log. @throws TransferError SOURCE_UNSUPPORTED */
-  source(settings: SourceSettings, secret: SourceSecret, say?: (text: string) => void, reading?: Reading): Source;
+  /**
+   * Connects nothing yet. @param say for the job's log. @param trace hears what is said on the wire.
+   * @throws TransferError SOURCE_UNSUPPORTED
+   */
+  source(
+    settings: SourceSettings,
+    secret: SourceSecret,
+    say?: (text: string) => void,
+    reading?: Reading,
+    trace?: ProtocolTrace,
+  ): Source;
   /** @param grant asked again on every reconnect. */
-  destination(grant: () => Promise<DestinationGrant>): Destination;
+  destination(grant: () => Promise<DestinationGrant>, trace?: ProtocolTrace): Destination;
   /** Settings for an address, without signing in to anything. */
   discover(address: string, signal: AbortSignal): Promise<Discovered>;
 }

@@ -32,6 +32,7 @@ import {
 import { GuardedSource } from './guarded-source.js';
 import { HANDED_BACK, judge, judgeError, unforeseen, type Verdict } from './run-end.js';
 import { nextJob } from './next-job.js';
+import { ProtocolLog } from './protocol-log.js';
 import { RunWatch } from './run-watch.js';
 import { SameMailbox } from './same-mailbox.js';
 import { Scrubber } from './scrubber.js';
@@ -45,6 +46,7 @@ interface Bench {
   readonly watch: RunWatch;
   readonly recorder: ProgressRecorder;
   readonly scrubber: Scrubber;
+  readonly protocol: ProtocolLog;
   source: Source | null;
   destination: Destination | null;
   access: Access | null;
@@ -101,11 +103,13 @@ export class RunJob {
     if (claimed === null) return false;
     const { job, run } = claimed;
     const scrubber = new Scrubber();
+    const protocol = new ProtocolLog(this.db, job.id, run.id, scrubber);
     const bench: Bench = {
       job,
       run,
       scrubber,
-      watch: new RunWatch(this.db, run.id, shutdown).start(),
+      protocol,
+      watch: new RunWatch(this.db, run.id, shutdown, () => protocol.keep()).start(),
       recorder: new ProgressRecorder(this.db, job.id, run.id, scrubber).start(),
       source: null,
       destination: null,
@@ -116,6 +120,7 @@ export class RunJob {
       const verdict = await this.carryOut(bench);
       await this.close(bench);
       await this.finish(bench, verdict);
+      if (endedBadly(verdict) || (await this.logWanted(job.id))) await protocol.keep();
     } catch (error) {
       // The end could not be written: without a beat the run is taken back, and the job goes on later.
       this.logger.error(scrubber.text(`run ${run.id} ended unrecorded: ${stackOf(error)}`));
@@ -210,7 +215,13 @@ export class RunJob {
     if (await this.sameMailbox.suspects(settings, grant, job.mailbox)) throw needed('SAME_MAILBOX', 'source');
 
     bench.source = new GuardedSource(
-      this.endpoints.source(settings, secrets.source, (text) => recorder.log('info', text), readingOf(job)),
+      this.endpoints.source(
+        settings,
+        secrets.source,
+        (text) => recorder.log('info', text),
+        readingOf(job),
+        bench.protocol.source,
+      ),
       settings,
       this.attempts,
       this.options.limits.lockMinutes,
@@ -219,7 +230,7 @@ export class RunJob {
         await this.rememberPassed(job);
       },
     );
-    bench.destination = this.endpoints.destination(bench.access.grant);
+    bench.destination = this.endpoints.destination(bench.access.grant, bench.protocol.destination);
     const link = await this.links.ensure(mailbox, bench.source.account);
     await this.bindLink(job.id, link);
     recorder.log('info', `run ${run.kind} started`, { items: job.items, existing: job.existing });
@@ -332,6 +343,11 @@ export class RunJob {
     );
   }
 
+  private async logWanted(job: string): Promise<boolean> {
+    const rows: unknown[] = await this.db.query(`SELECT 1 FROM mailferry.jobs WHERE id = $1 AND wants_log`, [job]);
+    return rows.length > 0;
+  }
+
   private tell({ recorder }: Bench, error: TransferError): void {
     const { code, side, scope, retry, serverText } = error;
     recorder.log('error', error.message, {
@@ -342,6 +358,11 @@ export class RunJob {
       ...(serverText === undefined ? {} : { serverText }),
     });
   }
+}
+
+/** Not what was meant to happen: neither complete nor stopped by somebody. */
+function endedBadly({ run, outcome }: Verdict): boolean {
+  return ['failed', 'waiting', 'needs-action'].includes(run) || outcome === 'incomplete';
 }
 
 function transferOptions(job: JobEntity): TransferOptions {

@@ -18,6 +18,8 @@ export class RunWatch {
     private readonly run: string,
     /** Aborted when the process ends. */
     private readonly shutdown: AbortSignal,
+    /** Support wants to read what is said to the servers. */
+    private readonly onLogWanted: () => Promise<void> = async () => undefined,
   ) {}
 
   start(): this {
@@ -43,9 +45,9 @@ export class RunWatch {
     if (this.looking) return;
     this.looking = true;
     try {
-      const [rows] = await this.db.query<[{ run: string; job: JobState }[], number]>(
+      const [rows] = await this.db.query<[{ run: string; job: JobState; wanted: boolean }[], number]>(
         `UPDATE mailferry.runs r SET beat_at = clock_timestamp() FROM mailferry.jobs j
-         WHERE r.id = $1 AND j.id = r.job RETURNING r.state AS run, j.state AS job`,
+         WHERE r.id = $1 AND j.id = r.job RETURNING r.state AS run, j.state AS job, j.wants_log AS wanted`,
         [this.run],
       );
       const row = rows[0];
@@ -54,6 +56,7 @@ export class RunWatch {
         this.halt('shutdown');
       } else if (row.job === 'cancelling' || row.job === 'cancelled') this.halt('cancel');
       else if (row.job !== 'running') this.halt('pause');
+      if (row?.wanted && !this.taken) await this.onLogWanted();
     } catch {
       // The database is away. Whether we may still write is the lease's affair.
     } finally {

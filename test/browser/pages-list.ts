@@ -269,6 +269,16 @@ async function supportPages(web: WebApp, shown: readonly Shown[]): Promise<Shown
       },
     ],
     handledAt: at,
+    logs: [
+      {
+        at,
+        runKind: 'first',
+        source:
+          '08:15:00.123 #1 - dial imap.old.example port 993 tls\n08:15:00.456 #1 > F3 UID FETCH 1:500 (UID FLAGS INTERNALDATE RFC822.SIZE)\n08:15:01.002 #1 < * NO [ALERT ] <b>disk nearly full</b>\n08:15:01.100 #1 < F3 OK done (500 FETCH)',
+        destination: '',
+      },
+    ],
+    logWanted: true,
     link: { madeAt: at, madeBy: by, expiresAt: '2026-03-09T08:40:00.000Z', state: 'used' },
     hasPassword: false,
   });

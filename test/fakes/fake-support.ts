@@ -12,7 +12,16 @@ import type {
 } from '../../src/support/contract.js';
 import type { FakeRoom } from './fake-jobs.js';
 
-const EMPTY: SupportCase = { groups: [], events: [], notes: [], handledAt: null, link: null, hasPassword: true };
+const EMPTY: SupportCase = {
+  logs: [],
+  logWanted: false,
+  groups: [],
+  events: [],
+  notes: [],
+  handledAt: null,
+  link: null,
+  hasPassword: true,
+};
 
 /** The support room in memory, for tests of the pages. What a test puts into the fields is what the pages show. */
 export class FakeSupport implements SupportApi {
@@ -29,6 +38,11 @@ export class FakeSupport implements SupportApi {
     this.room.mine(who, id);
     if (reason === '') throw new JobError('VALIDATION', 'reason is missing.');
     return this.leftOut.push({ id, code, reason });
+  }
+  async askLog(who: Actor, id: string): Promise<void> {
+    only(who.visibility);
+    this.room.mine(who, id);
+    this.cases.set(id, { ...(this.cases.get(id) ?? EMPTY), logWanted: true });
   }
   async note(who: Actor, id: string, text: string, handled: boolean): Promise<void> {
     only(who.visibility);

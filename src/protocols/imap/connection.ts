@@ -42,6 +42,8 @@ export type WriteCommand = (out: CommandWriter) => Promise<void>;
 interface Pending {
   readonly tag: string;
   readonly label: string;
+  /** What the protocol log shows of it. */
+  readonly said: string;
   readonly hooks: CommandHooks;
   readonly resolve: (done: Completion) => void;
   readonly reject: (error: unknown) => void;
@@ -79,6 +81,8 @@ export class ImapConnection {
   private timer: NodeJS.Timeout | null = null;
   private leaving = false;
   private ended: unknown = null;
+  private say: ((line: string) => void) | null = null;
+  private readonly heard = new Map<string, number>();
   private readonly broken: Promise<never>;
   private breakNow: (error: unknown) => void = () => undefined;
 
@@ -96,6 +100,11 @@ export class ImapConnection {
     this.broken.catch(() => undefined);
     this.wire = new Wire(socket, () => this.touch());
     void this.read();
+  }
+
+  /** From now on `say` hears commands and answers in short. After the sign-in: what is sent there is nobody's business. */
+  traceTo(say: ((line: string) => void) | null): void {
+    this.say = say;
   }
 
   get closed(): boolean {
@@ -121,16 +130,17 @@ export class ImapConnection {
         await out.flush();
       },
       hooks,
+      line,
     );
   }
 
   /** Sends a command that `write` writes. Resolves with the tagged OK. @throws ImapFailure */
-  async run(label: string, write: WriteCommand, hooks: CommandHooks = {}): Promise<Completion> {
+  async run(label: string, write: WriteCommand, hooks: CommandHooks = {}, said = label): Promise<Completion> {
     if (this.traits.pace.exhausted && !this.leaving) throw slowedDown();
     if (this.ended !== null) throw this.ended;
     const tag = `F${++this.counter}`;
     const done = new Promise<Completion>((resolve, reject) => {
-      const command: Pending = { tag, label, hooks, resolve, reject, goAhead: null };
+      const command: Pending = { tag, label, said, hooks, resolve, reject, goAhead: null };
       this.writing = this.writing.then(() => this.write(command, write));
     });
     const from = performance.now();
@@ -146,6 +156,7 @@ export class ImapConnection {
     if (this.traits.pace.pause > 0) await this.traits.pace.wait(this.broken);
     if (this.ended !== null) return command.reject(this.ended);
     this.pending.set(command.tag, command);
+    this.say?.(`> ${command.tag} ${command.said}`);
     this.touch();
     this.arm();
     const nextContinuation = (): Promise<void> =>
@@ -230,6 +241,7 @@ export class ImapConnection {
   }
 
   private dispatch(response: Response): void {
+    if (this.say !== null) this.hear(response);
     if (response.is === 'tagged') return this.complete(response);
     if (response.is === 'continue') return this.goAhead();
     if (response.is === 'data' && response.name === 'CAPABILITY') this.learn(response.values);
@@ -255,6 +267,20 @@ export class ImapConnection {
       yield command;
       if (command.hooks.barrier === true) return;
     }
+  }
+
+  /** Untagged data is counted and not shown: it may be what somebody wrote. */
+  private hear(response: Response): void {
+    if (response.is === 'data') {
+      this.heard.set(response.name, (this.heard.get(response.name) ?? 0) + 1);
+      return;
+    }
+    if (response.is === 'continue') return;
+    const data = [...this.heard].map(([name, count]) => `${count} ${name}`).join(', ');
+    this.heard.clear();
+    const code = response.code === null ? '' : `[${response.code.name} ${response.code.rest.slice(0, 80)}] `;
+    const tag = response.is === 'tagged' ? response.tag : '*';
+    this.say?.(`< ${tag} ${response.status} ${code}${this.scrub(response.text)}${data === '' ? '' : ` (${data})`}`);
   }
 
   private complete(response: Extract<Response, { is: 'tagged' }>): void {
@@ -344,6 +370,7 @@ export class ImapConnection {
     }
     this.ended =
       error instanceof ImapFailure ? error : new ImapFailure('closed', 'the connection was given up', { cause: error });
+    this.say?.(`- ended: ${(this.ended as ImapFailure).message}`);
     if (this.timer !== null) clearTimeout(this.timer);
     this.breakNow(this.ended);
     const commands = [...this.pending.values()];

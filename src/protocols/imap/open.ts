@@ -48,11 +48,30 @@ export async function openImap(
   }
   const late = (): Error => new ConnectError('TIMEOUT', 'The server did not answer in time.');
   return underDeadline(options.deadlineMs ?? OPEN_DEADLINE_MS, signal, late, async (deadline) => {
-    const quick = await signInQuickly(target, login, options, deadline);
-    if (quick !== null && 'connection' in quick) return quick.connection;
-    const connected = quick?.connected ?? (await connect(target, options.policy, deadline));
-    return signIn(target, connected, login, options.traits, deadline);
+    const say = options.policy.trace?.connection() ?? null;
+    try {
+      say?.(`- dial ${target.host} port ${target.port} ${target.security}, sign in by ${login.kind}`);
+      const connection = await opened(target, login, options, deadline);
+      say?.(`- signed in: ${[...connection.capabilities].join(' ')}`);
+      connection.traceTo(say);
+      return connection;
+    } catch (error) {
+      say?.(`- not signed in: ${traced(error)}`);
+      throw error;
+    }
   });
+}
+
+async function opened(
+  target: ConnectTarget,
+  login: ImapLogin,
+  options: OpenOptions,
+  deadline: AbortSignal,
+): Promise<ImapConnection> {
+  const quick = await signInQuickly(target, login, options, deadline);
+  if (quick !== null && 'connection' in quick) return quick.connection;
+  const connected = quick?.connected ?? (await connect(target, options.policy, deadline));
+  return signIn(target, connected, login, options.traits, deadline);
 }
 
 /** Null: a way on which this server has stumbled. `connected`: it says nothing about this way, and imapflow goes on. */
@@ -226,6 +245,12 @@ function signInFailure(error: unknown, late: unknown, scrub: (text: string) => s
   }
   if (serverText !== '') return new ImapFailure('bye', 'the server ended the connection', details);
   return new ImapFailure('closed', 'the server closed the connection', { cause: scrubbed(error, scrub) });
+}
+
+/** Our own words and what the server said, which is masked already. */
+function traced(error: unknown): string {
+  if (error instanceof ImapFailure) return [error.message, error.serverText].filter((text) => text !== '').join(': ');
+  return error instanceof ConnectError ? `${error.code}: ${error.message}` : 'unknown';
 }
 
 /** An error's text without secrets; imapflow's own error object may hold what was sent. */

@@ -10,6 +10,10 @@ export function actionKey(action: string): string {
   return `support.audit.actions.${action.replaceAll('.', '_')}`;
 }
 
+function linesOf(text: string): string[] {
+  return text === '' ? [] : text.split('\n');
+}
+
 /**
  * What support sees of one migration below what everybody sees.
  * @param words the sentence of an action of the audit trail; null where there is none.
@@ -29,6 +33,14 @@ export function caseView(found: SupportCase, job: JobView, words: (action: strin
       began: event.kind === 'run-began',
       runKey: `job.runKind.${event.what}`,
       stateKey: `job.runState.${event.state ?? ''}`,
+    })),
+    logs: found.logs.map(({ at, runKind, source, destination }) => ({
+      at,
+      runKey: `job.runKind.${runKind}`,
+      sides: [
+        { key: 'support.case.logSource', lines: linesOf(source) },
+        { key: 'support.case.logDestination', lines: linesOf(destination) },
+      ].filter(({ lines }) => lines.length > 0),
     })),
     anyFailed: found.groups.some(({ outcome }) => outcome === 'failed'),
     atRest,

@@ -38,6 +38,12 @@ export class CaseController {
     );
   }
 
+  @Post(':id/log')
+  @Access('page.admin.act')
+  async keepLog(@Param('id') id: string, @Res() res: Response, @Acting() who: Actor): Promise<void> {
+    await this.done(res, id, 'log', () => this.support.askLog(who, idOf(id)));
+  }
+
   @Post(':id/leave-out')
   @Access('page.admin.act')
   async leaveOut(
