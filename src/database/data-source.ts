@@ -11,6 +11,7 @@ import { JobLists1764000004000 } from '../../migrations/1764000004000-job-lists.
 import { Support1764000004100 } from '../../migrations/1764000004100-support.js';
 import { Outbox1764000004200 } from '../../migrations/1764000004200-outbox.js';
 import { ProtocolLogs1764000004300 } from '../../migrations/1764000004300-protocol-logs.js';
+import { LedgerLatency1764000004400 } from '../../migrations/1764000004400-ledger-latency.js';
 
 /** Postgres schema of every table of ours. */
 export const SCHEMA = 'mailferry';
@@ -30,6 +31,7 @@ export const MIGRATIONS = [
   Support1764000004100,
   Outbox1764000004200,
   ProtocolLogs1764000004300,
+  LedgerLatency1764000004400,
 ];
 
 /** A transaction whose client vanished holds its locks no longer than this; none of ours idles for seconds. */

@@ -28,6 +28,8 @@ export class LeasedWork {
   constructor(
     private readonly dataSource: DataSource,
     private readonly lease: PostgresLease,
+    /** Hears how long each transaction took (ms). */
+    private readonly onWrite: (ms: number) => void = () => undefined,
   ) {}
 
   /**
@@ -83,6 +85,7 @@ export class LeasedWork {
 
   private async transact<T>(durable: boolean, work: (query: Query) => Promise<T>): Promise<T> {
     const runner = this.dataSource.createQueryRunner();
+    const began = performance.now();
     try {
       const query = queryOf(runner);
       try {
@@ -92,6 +95,7 @@ export class LeasedWork {
         }
         const result = await work(query);
         await query('COMMIT');
+        this.onWrite(performance.now() - began);
         return result;
       } catch (error) {
         // Fails where the connection is gone, and then there is nothing to roll back.

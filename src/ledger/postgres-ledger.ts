@@ -9,6 +9,7 @@ import { isPassing, queryOnce } from './queries.js';
 /** The ledger in our own schema. One writer for each destination mailbox, whatever dies. */
 export class PostgresLedger implements Ledger {
   private readonly times: LeaseTimes;
+  private slowest = 0;
 
   constructor(
     private readonly dataSource: DataSource,
@@ -36,7 +37,16 @@ export class PostgresLedger implements Ledger {
 
   open(lease: Lease, scope: SessionScope): LedgerSession {
     if (!(lease instanceof PostgresLease)) throw new Error('a lease of another ledger');
-    return new PostgresSession(this.dataSource, lease, scope);
+    return new PostgresSession(this.dataSource, lease, scope, (ms) => {
+      this.slowest = Math.max(this.slowest, ms);
+    });
+  }
+
+  /** The longest write since this was asked last (ms); 0: there was none. */
+  takeSlowest(): number {
+    const slowest = this.slowest;
+    this.slowest = 0;
+    return slowest;
   }
 
   private async take(mailbox: string, holder: string): Promise<number | null> {

@@ -69,8 +69,9 @@ export class PostgresSession implements LedgerSession {
     dataSource: DataSource,
     private readonly lease: PostgresLease,
     private readonly scope: SessionScope,
+    onWrite?: (ms: number) => void,
   ) {
-    this.work = new LeasedWork(dataSource, lease);
+    this.work = new LeasedWork(dataSource, lease, onWrite);
   }
 
   folderMap(): Promise<FolderMap> {

@@ -116,10 +116,21 @@ export class RunJob {
       access: null,
       proven: false,
     };
+    const began = performance.now();
+    this.logger.log({ event: 'run-began', job: job.id, run: run.id, kind: run.kind });
     try {
       const verdict = await this.carryOut(bench);
       await this.close(bench);
       await this.finish(bench, verdict);
+      this.logger.log({
+        event: 'run-ended',
+        job: job.id,
+        run: run.id,
+        state: verdict.run,
+        outcome: verdict.outcome ?? null,
+        code: verdict.reason?.code ?? null,
+        seconds: Math.round((performance.now() - began) / 1000),
+      });
       if (endedBadly(verdict) || (await this.logWanted(job.id))) await protocol.keep();
     } catch (error) {
       // The end could not be written: without a beat the run is taken back, and the job goes on later.

@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
+import { join } from 'node:path';
 import { InjectQueue } from '@nestjs/bull';
 import {
   type BeforeApplicationShutdown,
@@ -12,9 +14,12 @@ import { getDataSourceToken } from '@nestjs/typeorm';
 import type Bull from 'bull';
 import { DataSource } from 'typeorm';
 import { BatchRunner } from '../batches/batch-runner.js';
+import type { Ledger } from '../ledger/ledger.js';
+import { PostgresLedger } from '../ledger/postgres-ledger.js';
 import { PLUGIN_OPTIONS, type ResolvedOptions } from '../panel/options.js';
 import { type Ring, RUNS_QUEUE, TESTS_QUEUE } from '../queue/names.js';
 import { ConnectionTester } from './connection-tester.js';
+import { LEDGER } from './endpoints.js';
 import { OutboxSender } from './notices/outbox-sender.js';
 import { Pruner } from './pruner.js';
 import { RunJob } from './run-job.js';
@@ -50,6 +55,7 @@ export class WorkerService implements OnApplicationBootstrap, BeforeApplicationS
     @Inject(ConnectionTester) private readonly tester: ConnectionTester,
     @Inject(Sweeper) private readonly sweeper: Sweeper,
     @Inject(Pruner) private readonly pruner: Pruner,
+    @Inject(LEDGER) private readonly ledger: Ledger,
     @Inject(BatchRunner) private readonly batches: BatchRunner,
     @Inject(OutboxSender) private readonly notices: OutboxSender,
   ) {}
@@ -143,9 +149,10 @@ export class WorkerService implements OnApplicationBootstrap, BeforeApplicationS
   private async beat(): Promise<void> {
     try {
       const [row] = await this.db.query<{ drain: boolean }[]>(
-        `INSERT INTO mailferry.workers (id, host, pid, jobs, rss_bytes, draining) VALUES ($1, $2, $3, $4, $5, $6)
+        `INSERT INTO mailferry.workers (id, host, pid, jobs, rss_bytes, draining, ledger_ms)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)
          ON CONFLICT (id) DO UPDATE SET beat_at = clock_timestamp(), jobs = EXCLUDED.jobs,
-           rss_bytes = EXCLUDED.rss_bytes, draining = EXCLUDED.draining RETURNING drain`,
+           rss_bytes = EXCLUDED.rss_bytes, draining = EXCLUDED.draining, ledger_ms = EXCLUDED.ledger_ms RETURNING drain`,
         [
           this.id,
           hostname(),
@@ -153,12 +160,21 @@ export class WorkerService implements OnApplicationBootstrap, BeforeApplicationS
           this.runs,
           process.memoryUsage.rss(),
           this.ending.signal.aborted || this.drained,
+          this.ledger instanceof PostgresLedger ? this.ledger.takeSlowest() : null,
         ],
       );
       this.drain(row?.drain === true);
+      await this.signOfLife();
     } catch (error) {
       this.logger.warn(`beat: ${(error as Error).message}`);
     }
+  }
+
+  /** For whatever watches the process from outside: a worker has no port. Its age is that of the last beat. */
+  private async signOfLife(): Promise<void> {
+    const { dataDir } = this.options.worker;
+    await mkdir(dataDir, { recursive: true, mode: 0o700 });
+    await writeFile(join(dataDir, 'alive'), `${this.id}\n`);
   }
 
   /** Takes no new run, or takes them again. What runs goes on; connection tests are short and go on, too. */

@@ -121,6 +121,30 @@ describe('the codes', () => {
   });
 });
 
+describe('the examples for operators', () => {
+  const known = [...read('src/web/health/metrics.ts').matchAll(/'(mailferry_[a-z_]+)'/g)].map((match) => match[1]!);
+
+  it.each(['examples/grafana/mailferry.json', 'examples/grafana/alerts.yaml'])(
+    '%s asks only for metrics that there are',
+    (file) => {
+      const used = [...new Set([...read(file).matchAll(/mailferry_[a-z_]+/g)].map((match) => match[0]))];
+      expect(used.length).toBeGreaterThan(4);
+      expect(used.filter((name) => !known.includes(name))).toEqual([]);
+    },
+  );
+
+  it('set only variables that are read, and start only what is built', () => {
+    const compose = read('examples/compose/compose.yaml');
+    const settings = read('src/standalone/settings.ts');
+    const set = [...compose.matchAll(/^ +(MAILFERRY_[A-Z_]+):/gm)].map((match) => match[1]!);
+    expect(set.length).toBeGreaterThan(5);
+    expect(set.filter((name) => !settings.includes(name))).toEqual([]);
+    const started = [...compose.matchAll(/dist\/(src\/[a-z]+)\.js/g)].map((match) => `${match[1]}.ts`);
+    expect(started.filter((path) => !existsSync(join(ROOT, path)))).toEqual([]);
+    for (const path of ['health/ready', 'worker/alive']) expect(compose).toContain(path);
+  });
+});
+
 describe('the metrics', () => {
   it('are in docs/operating.md, and no others', () => {
     const names = (text: string): string[] => [

@@ -23,6 +23,20 @@ export class HealthController {
     res.status(report.status === 'ok' ? 200 : 503).json(report);
   }
 
+  /** The process answers: whoever restarts processes asks this. */
+  @Get('health/live')
+  @Access('health')
+  live(@Res() res: Response): void {
+    res.status(200).json({ status: 'ok' });
+  }
+
+  @Get('health/ready')
+  @Access('health')
+  async ready(@Res() res: Response): Promise<void> {
+    const ready = await this.health.ready();
+    res.status(ready ? 200 : 503).json({ status: ready ? 'ok' : 'unavailable' });
+  }
+
   @Get('metrics')
   @Access('metrics')
   async numbers(@Req() req: Request, @Res() res: Response): Promise<void> {

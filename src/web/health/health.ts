@@ -37,6 +37,11 @@ export class Health {
     return this.cached.report;
   }
 
+  /** Whether pages and API can be served: a load balancer asks this. Without a worker or Redis they still say how things are. */
+  async ready(): Promise<boolean> {
+    return (await this.report()).parts.database === 'ok';
+  }
+
   private async look(): Promise<HealthReport> {
     const [worker, queue] = await Promise.all([
       within(this.workers()),

@@ -54,6 +54,54 @@ export class Metrics {
       `SELECT coalesce(sum(bytes), 0)::float8 AS n FROM mailferry.jobs`,
     );
     this.table(
+      'mailferry_copy_bytes_per_second',
+      'What all migrations that run copy, lately.',
+      [],
+      `SELECT coalesce(sum(rate), 0)::float8 AS n FROM mailferry.jobs WHERE state = 'running'`,
+    );
+    this.table(
+      'mailferry_reasons',
+      'Migrations that stand still, by the code of the reason.',
+      ['state', 'code'],
+      `SELECT state, reason->>'code' AS code, count(*)::int AS n FROM mailferry.jobs
+       WHERE reason IS NOT NULL AND state IN ('failed', 'needs-action', 'waiting') GROUP BY 1, 2`,
+    );
+    this.table(
+      'mailferry_queue_oldest_seconds',
+      'How long the migration waits that has waited longest for its turn.',
+      [],
+      `SELECT coalesce(extract(epoch FROM clock_timestamp() - min(queued_at)), 0)::float8 AS n
+       FROM mailferry.jobs WHERE state = 'queued'`,
+    );
+    this.table(
+      'mailferry_runs_silent',
+      'Runs whose worker gave no sign of life for a minute.',
+      [],
+      `SELECT count(*)::int AS n FROM mailferry.runs WHERE state = 'running' AND beat_at < now() - interval '1 minute'`,
+    );
+    this.table(
+      'mailferry_ledger_seconds',
+      'Time of a write of the ledger, of the slowest worker in its last beats.',
+      [],
+      `SELECT coalesce(max(ledger_ms), 0)::float8 / 1000 AS n FROM mailferry.workers WHERE beat_at > now() - interval '1 minute'`,
+    );
+    this.table(
+      'mailferry_worker_memory_bytes',
+      'Memory of each worker.',
+      ['host', 'pid'],
+      `SELECT host, pid, max(rss_bytes)::float8 AS n FROM mailferry.workers
+       WHERE beat_at > now() - interval '1 minute' GROUP BY host, pid`,
+    );
+    this.table(
+      'mailferry_notices',
+      'Messages to people and programs that wait to be sent, and those of the last days that were given up.',
+      ['state'],
+      `SELECT state, n::int AS n FROM (SELECT
+         (SELECT count(*) FROM mailferry.outbox WHERE sent_at IS NULL AND failed_at IS NULL) AS waiting,
+         (SELECT count(*) FROM mailferry.outbox WHERE failed_at IS NOT NULL) AS failed) o,
+       LATERAL (VALUES ('waiting', waiting), ('failed', failed)) v (state, n)`,
+    );
+    this.table(
       'mailferry_workers',
       'Workers that gave a sign of life in the last minute, by whether they take new work.',
       ['draining'],

@@ -31,6 +31,21 @@ describe('health', () => {
     expect(answer.text).not.toMatch(/ECONN|postgres|redis|stack/i);
   });
 
+  it.each([
+    ['well', () => undefined, 200, 200],
+    [
+      'without a worker or a queue',
+      () => ((web.infrastructure.workers = 0), (web.infrastructure.queueUp = false)),
+      200,
+      200,
+    ],
+    ['without a database', () => (web.infrastructure.database = 'down'), 200, 503],
+  ])('lives and is ready %s', async (_, breakIt, live, ready) => {
+    breakIt();
+    const status = async (path: string) => (await request(web.server).get(`/migrate/health/${path}`)).status;
+    expect([await status('live'), await status('ready')]).toEqual([live, ready]);
+  });
+
   it('asks the database once for many askers', async () => {
     await Promise.all(Array.from({ length: 20 }, () => health()));
     expect(web.infrastructure.queries).toBe(1);
