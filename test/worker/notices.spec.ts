@@ -5,7 +5,7 @@ import { JobsService } from '../../src/jobs/jobs.service.js';
 import type { NotifyTemplate, SafeText } from '../../src/panel/host-panel.js';
 import { OutboxSender } from '../../src/worker/notices/outbox-sender.js';
 import { postWebhook } from '../../src/worker/notices/webhook.js';
-import { alice, jobsRoom, newJob, refusal, type Room } from '../jobs/support.js';
+import { alice, jobsRoom, newJob, refusal, type Room, sam } from '../jobs/support.js';
 
 const SECRET = 'a secret of some length';
 const never = new AbortController().signal;
@@ -171,8 +171,7 @@ describe('what is to be told', () => {
     await room.db.query(`UPDATE mailferry.jobs SET batch = $1, mailbox = 'm' || (source->>'username') || '@new.test'`, [
       id,
     ]);
-    for (const job of ids)
-      await room.get(JobsService).act({ ...alice, visibility: { ...alice.visibility, all: true } }, job, 'start');
+    for (const job of ids) await room.get(JobsService).act(sam, job, 'start');
     await send();
     expect(told).toEqual([]);
     await makeDue();
