@@ -89,7 +89,10 @@ function realEndpoints(options: ResolvedOptions, slots: SourceSlots, meter: Volu
       const account = accountSubject(settings);
       const most = connectionsTo(settings, options.worker.connections);
       const permit = slots.permits({ host: settings.host.toLowerCase(), account, most }, say);
-      const source = openSource(settings, secret, traced(policy, trace), options, { permit, ...readingOptions(reading) });
+      const source = openSource(settings, secret, traced(policy, trace), options, {
+        permit,
+        ...readingOptions(reading),
+      });
       const perDay = knownProvider(settings)?.limits.bytesDownPerDay;
       return perDay === undefined ? source : new MeteredSource(source, meter, perDay);
     },

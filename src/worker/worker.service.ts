@@ -93,7 +93,7 @@ export class WorkerService implements OnApplicationBootstrap, BeforeApplicationS
 
   /** A ring says that there is something to do; what it is, Postgres says: whose turn it is, until nothing may run now. */
   private async work(): Promise<void> {
-    while (!this.ending.signal.aborted && this.runs < this.options.worker.jobs) {
+    while (!this.ending.signal.aborted && !this.drained && this.runs < this.options.worker.jobs) {
       this.runs++;
       try {
         if (!(await this.runJob.executeNext(this.id, this.ending.signal))) return;
