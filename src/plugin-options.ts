@@ -78,6 +78,7 @@ export function resolveOptions(options: PluginOptions): ResolvedOptions {
     frameAncestors: options.frameAncestors ?? [],
     metricsToken: options.metricsToken ?? null,
     destinationNeedsSecret: options.destinationNeedsSecret ?? false,
+    destinationTakes: options.destinationTakes ?? ['mail'],
     destinationHosts: options.destinationHosts ?? [],
     webhooks: checkedWebhooks(options.webhooks ?? []),
     packageDir: options.packageDir ?? packageDir(),

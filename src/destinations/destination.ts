@@ -1,6 +1,6 @@
 import type { Digest } from '../mailbox/digest.js';
 import type { DestinationFolder, FolderPlan, SourceFolder } from '../mailbox/folder.js';
-import type { ItemKey, Note, StagedItem, ZonedDate } from '../mailbox/item.js';
+import type { ItemKey, Note, StagedItem, Staging, ZonedDate } from '../mailbox/item.js';
 import type { ItemKind } from '../mailbox/kinds.js';
 import type { TransferError } from '../mailbox/transfer-error.js';
 
@@ -38,7 +38,13 @@ export interface PlacedItem extends StagedItem {
 
 /** `stored` with a null id: it is there, but the server did not say where. `unknown`: look before doing it again. */
 export type StoreOutcome = { readonly key: ItemKey } & (
-  | { readonly is: 'stored'; readonly id: DestinationId | null; readonly notes: readonly Note[] }
+  | {
+      readonly is: 'stored';
+      readonly id: DestinationId | null;
+      /** Of the very content that was stored (RFC 9110 section 8.8.3); where items may be changed in place. */
+      readonly etag?: string;
+      readonly notes: readonly Note[];
+    }
   | { readonly is: 'merged'; readonly id: DestinationId }
   | { readonly is: 'refused'; readonly error: TransferError }
   | { readonly is: 'unknown' }
@@ -50,6 +56,8 @@ export interface FoundItem {
   readonly size: number;
   readonly date: ZonedDate | null;
   readonly flags: readonly string[];
+  /** Changes with the content; where items may be changed in place. */
+  readonly etag?: string;
 }
 
 /** `body`: digest is of the whole normalised item; `header`: of the normalised header block. */
@@ -114,6 +122,14 @@ export interface Destination {
   mark(folder: DestinationFolder, signal: AbortSignal): Promise<DestinationMark>;
   /** Items are about to be stored: finds out ahead what that takes. Never fails; what it could not learn is asked again. */
   prepare?(folder: DestinationFolder, signal: AbortSignal): void;
+  /**
+   * The form in which the destination takes an item, made before anything is intended; its body is the caller's like
+   * that of the item itself, which stays. Left out: items are taken as they are.
+   * @throws TransferError of scope 'item' for what is no such item at all
+   */
+  fit?(folder: DestinationFolder, item: StagedItem, staging: Staging): Promise<StagedItem>;
+  /** The smallest change to a refused item that it may take then; null: there is none. Left out: mail is mended by the engine. */
+  mend?(folder: DestinationFolder, item: StagedItem, staging: Staging): Promise<StagedItem | null>;
   place(folder: DestinationFolder, items: readonly StagedItem[]): Promise<Placement[]>;
   /**
    * Stores a batch. One outcome for each item; after an outcome `unknown` the caller looks before it repeats.

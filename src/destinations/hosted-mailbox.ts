@@ -1,4 +1,8 @@
+import { TransferError } from '../mailbox/transfer-error.js';
+import type { ItemKind } from '../mailbox/kinds.js';
 import type { ConnectPolicy } from '../protocols/connect.js';
+import { CombinedDestination } from './combined-destination.js';
+import { DavDestination, type DavAccess } from './dav/dav-destination.js';
 import type { Destination } from './destination.js';
 import type { ResolvedGrant } from './grant.js';
 import { ImapDestination } from './imap/imap-destination.js';
@@ -7,11 +11,51 @@ export interface HostedMailboxOptions {
   /** Asked again for every connection, so that a grant that was taken back ends the work. */
   readonly grant: () => Promise<ResolvedGrant>;
   readonly policy: ConnectPolicy;
+  /** What will be written: only what that needs is connected. Default: mail. */
+  readonly kinds?: readonly ItemKind[];
   readonly maxConnections?: number;
   readonly openDeadlineMs?: number;
 }
 
-/** The new mailbox with all it holds, as one destination. It takes mail by IMAP. */
+/** The new mailbox with all it holds, as one destination: mail by IMAP, the rest by CalDAV and CardDAV where the hoster has them. */
 export function hostedMailbox(options: HostedMailboxOptions): Destination {
-  return new ImapDestination(options);
+  const { grant, policy, kinds = ['mail'] } = options;
+  if (kinds.every((kind) => kind === 'mail')) return new ImapDestination(options);
+  return new CombinedDestination({
+    kinds,
+    mail: new ImapDestination(options),
+    openDav: async () =>
+      davAccess(await grant()) === null
+        ? null
+        : new DavDestination({
+            policy,
+            access: async () => davAccess(await grant()) ?? noLonger(),
+          }),
+  });
+}
+
+/**
+ * Null: the hoster names no such server, or his administrator would come into his own calendars instead of the owner's because the
+ * address does not name the owner ('{user}').
+ */
+function davAccess(grant: ResolvedGrant): DavAccess | null {
+  const { dav, password } = grant;
+  if (dav === undefined) return null;
+  const named = dav.url.includes('{user}');
+  if (grant.kind === 'imap-authzid' && !named) return null;
+  const owner = grant.kind === 'imap-authzid' ? grant.authzid : grant.login;
+  return {
+    url: new URL(dav.url.replaceAll('{user}', () => encodeURIComponent(owner))),
+    login: { kind: 'password', user: grant.kind === 'imap-authzid' ? grant.authcid : grant.login, password },
+    ...(dav.ca === undefined ? {} : { ca: dav.ca }),
+  };
+}
+
+function noLonger(): never {
+  throw new TransferError('The new mailbox cannot be reached at the moment.', {
+    side: 'destination',
+    scope: 'account',
+    retry: 'later',
+    code: 'DESTINATION_UNAVAILABLE',
+  });
 }

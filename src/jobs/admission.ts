@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { parseHost } from '../mailbox/address.js';
 import { systemResolve } from '../mailbox/resolve.js';
-import { refuseTarget } from '../mailbox/target.js';
+import { refuseTarget, type Target } from '../mailbox/target.js';
 import type { HostPanel, Mailbox, MailboxRef, Permission } from '../panel/host-panel.js';
 import { HOST_PANEL, PLUGIN_OPTIONS, type ResolvedOptions } from '../panel/options.js';
 import { JobError, type Actor } from './contract.js';
@@ -30,8 +30,10 @@ export class Admission {
 
   /** @throws JobError TARGET_NOT_ALLOWED, PORT_NOT_ALLOWED, TLS_REQUIRED, VALIDATION */
   async target(source: SourceSettings): Promise<void> {
-    const refusal = await refuseTarget(source, this.options.egress, systemResolve);
-    if (refusal !== null) throw new JobError(refusal.code, refusal.message);
+    for (const target of targetsOf(source)) {
+      const refusal = await refuseTarget(target, this.options.egress, systemResolve);
+      if (refusal !== null) throw new JobError(refusal.code, refusal.message);
+    }
   }
 
   /** @throws JobError SAME_MAILBOX */
@@ -67,6 +69,16 @@ export class Admission {
       if (!can) throw jobError('FORBIDDEN');
     }
   }
+}
+
+/** Every server that the settings name: each is checked like the first. */
+function targetsOf(source: SourceSettings): Target[] {
+  const { dav } = source;
+  if (dav === undefined) return [source];
+  const url = new URL(dav.url);
+  const secure = url.protocol === 'https:';
+  const port = Number(url.port) || (secure ? 443 : 80);
+  return [source, { host: url.hostname, port, security: secure ? 'tls' : 'none' }];
 }
 
 /**

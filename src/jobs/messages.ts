@@ -56,6 +56,14 @@ export const MESSAGES: Readonly<Record<string, Words>> = {
     message: 'The server sent more than is taken at once.',
     action: 'Ask your hoster: the largest message can be limited.',
   },
+  DAV_NOT_FOUND: {
+    message: 'No calendars and contacts were found at this server.',
+    action: 'Type the address your old provider gives for CalDAV and CardDAV, or leave calendars and contacts out.',
+  },
+  XML_FORBIDDEN: {
+    message: 'The server sent something that may do harm, so it was not read.',
+    action: ASK_PROVIDER,
+  },
   LISTING_FAILED: { message: 'The folders of the old account cannot be listed.', action: ASK_PROVIDER },
   FILE_WITHOUT_ENTRIES: {
     message: 'There is no calendar entry and no contact in this file.',

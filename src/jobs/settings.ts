@@ -33,6 +33,11 @@ const https = z
   .string()
   .max(2_000)
   .refine((text) => /^https:$/.test(protocolOf(text)), 'is not an https:// address');
+/** Whether one in clear may be used is the operator's to say: see Admission.target. */
+const webAddress = z
+  .string()
+  .max(2_000)
+  .refine((text) => /^https?:$/.test(protocolOf(text)) && !hasLogin(text), 'is not an https:// address');
 
 /** `{user}` is the person, `{admin}` the administrator; both stand in it once. */
 const TEMPLATE = /^(?=[^{}]*\{(?:user|admin)\}[^{}]*\{(?:user|admin)\}[^{}]*$)(?=.*\{user\})(?=.*\{admin\})/;
@@ -74,7 +79,7 @@ const SOURCE = z.strictObject({
     .refine((text) => /^[0-9a-f]{64}$/.test(text), 'is not a SHA-256 fingerprint')
     .optional(),
   login: LOGIN.optional(),
-  dav: z.strictObject({ url: https }).optional(),
+  dav: z.strictObject({ url: webAddress }).optional(),
   ews: z.strictObject({ url: https }).optional(),
   options: z
     .record(z.string().regex(/^[a-zA-Z][a-zA-Z0-9]{0,40}$/), z.union([z.string().max(500), z.number(), z.boolean()]))
@@ -203,6 +208,11 @@ function words(issue: z.core.$ZodIssue): string {
 
 function article(noun: string): string {
   return `${/^[aeiou]/.test(noun) ? 'an' : 'a'} ${noun}`;
+}
+
+function hasLogin(text: string): boolean {
+  const { username, password } = new URL(text);
+  return username !== '' || password !== '';
 }
 
 function protocolOf(text: string): string {

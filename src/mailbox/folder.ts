@@ -17,6 +17,16 @@ export type FolderRole = (typeof FOLDER_ROLES)[number];
 /** Stable name of a folder at the source: decoded IMAP name, EWS or Graph id, DAV href. Unique in the account. */
 export type SourceFolderId = string & { readonly __brand: 'SourceFolderId' };
 
+/** How a calendar or an address book looks: decoration, kept where the new server can. */
+export interface FolderAppearance {
+  /** '#RRGGBB' or '#RRGGBBAA'. */
+  readonly color?: string;
+  readonly order?: number;
+  readonly description?: string;
+  /** iCalendar text with one VTIMEZONE. */
+  readonly timezone?: string;
+}
+
 /** A folder of the old provider. `path` is decoded, one entry a level, without namespace prefix or delimiter. */
 export interface SourceFolder {
   readonly id: SourceFolderId;
@@ -39,6 +49,7 @@ export interface SourceFolder {
   readonly optional?: boolean;
   /** Present: it belongs to somebody else or is no mail folder. It is named in the plan and the report, never copied. */
   readonly leftOut?: { readonly code: string; readonly message: string };
+  readonly appearance?: FolderAppearance;
   /** What the source says it holds, for the plan. Null: not known before the scan. */
   readonly items: number | null;
   readonly bytes: number | null;

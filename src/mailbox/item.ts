@@ -25,6 +25,8 @@ export interface ItemMeta extends ItemRef {
   readonly date: ZonedDate | null;
   /** IMAP flags and keywords without \Recent, in the source's spelling. */
   readonly flags: readonly string[];
+  /** Changes with the content (DAV ETag, EWS change key). Left out where content never changes (IMAP). */
+  readonly version?: string;
 }
 
 /** Where a scan stopped, opaque to everybody but the source that made it. Small JSON. */

@@ -1,3 +1,4 @@
+import type { ItemKind } from '../mailbox/kinds.js';
 import type { JobNotice } from './host-panel.js';
 
 /** Injection token of ResolvedOptions, in both halves of the plugin. */
@@ -95,6 +96,8 @@ export interface ResolvedOptions {
   readonly metricsToken: string | null;
   /** Whether the customer must type the new mailbox's password (the panel's access is `user-secret`). */
   readonly destinationNeedsSecret: boolean;
+  /** What can be written into the new mailboxes: more than mail where the panel gives a DAV endpoint. */
+  readonly destinationTakes: readonly ItemKind[];
   /** Names of the destination's hosts, to refuse a source that is the destination. */
   readonly destinationHosts: readonly string[];
   readonly webhooks: readonly Webhook[];

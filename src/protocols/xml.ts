@@ -34,35 +34,99 @@ export interface XmlLimits {
  * @throws XmlError
  */
 export function parseXml(bytes: Uint8Array, limits: XmlLimits): XmlElement {
-  if (bytes.length > limits.maxBytes) throw new XmlError('XML_TOO_LARGE', 'the document is too large');
-  const parser = new SaxesParser<{ xmlns: true }>({ xmlns: true });
-  const open: XmlElement[] = [];
-  let root: XmlElement | null = null;
-  let elements = 0;
-  parser.on('doctype', () => {
-    throw new XmlError('XML_FORBIDDEN', 'a DOCTYPE is not allowed');
-  });
-  parser.on('error', () => {
-    throw new XmlError('XML_MALFORMED', 'this is not well-formed XML');
-  });
-  parser.on('opentag', (tag) => {
-    if (++elements > limits.maxElements || open.length >= limits.maxDepth)
-      throw new XmlError('XML_TOO_LARGE', 'the document has too many or too deep elements');
-    const element = elementOf(tag);
-    open.at(-1)?.children.push(element);
-    root ??= element;
-    open.push(element);
-  });
-  parser.on('closetag', () => void open.pop());
-  const onText = (text: string): void => {
-    const element = open.at(-1);
-    if (element !== undefined) element.text += text;
-  };
-  parser.on('text', onText);
-  parser.on('cdata', onText);
-  parser.write(decoded(bytes)).close();
-  if (root === null) throw new XmlError('XML_MALFORMED', 'the document is empty');
+  if (bytes.length > limits.maxBytes) throw tooLarge();
+  const reader = new XmlReader(limits);
+  reader.write(decoded(bytes));
+  return reader.end();
+}
+
+/** `maxElements` and `maxChildChars` are for one child of the root, `maxBytes` for the whole document. */
+export interface XmlStreamLimits extends XmlLimits {
+  readonly maxChildChars: number;
+}
+
+/**
+ * A long document, one child of its root after the other: what was handed over is forgotten.
+ * @returns the root with the children that nobody was given: none.
+ * @throws XmlError
+ */
+export async function* xmlChildren(
+  chunks: AsyncIterable<Uint8Array>,
+  limits: XmlStreamLimits,
+): AsyncGenerator<XmlElement, XmlElement> {
+  const ready: XmlElement[] = [];
+  const reader = new XmlReader(limits, limits.maxChildChars, (child) => ready.push(child));
+  const decoder = new TextDecoder('utf-8', { fatal: true });
+  let bytes = 0;
+  for await (const chunk of chunks) {
+    bytes += chunk.length;
+    if (bytes > limits.maxBytes) throw tooLarge();
+    reader.write(decodedPart(decoder, chunk));
+    yield* ready.splice(0);
+  }
+  reader.write(decodedPart(decoder));
+  const root = reader.end();
+  yield* ready.splice(0);
   return root;
+}
+
+const tooLarge = (): XmlError => new XmlError('XML_TOO_LARGE', 'the document is too large');
+
+/** Builds the tree; with `onChild` each child of the root is given away as soon as it ends. */
+class XmlReader {
+  private readonly parser = new SaxesParser<{ xmlns: true }>({ xmlns: true });
+  private readonly open: XmlElement[] = [];
+  private root: XmlElement | null = null;
+  private elements = 0;
+  private chars = 0;
+
+  constructor(
+    limits: XmlLimits,
+    private readonly maxChildChars = Infinity,
+    onChild?: (child: XmlElement) => void,
+  ) {
+    const { parser, open } = this;
+    parser.on('doctype', () => {
+      throw new XmlError('XML_FORBIDDEN', 'a DOCTYPE is not allowed');
+    });
+    parser.on('error', () => {
+      throw new XmlError('XML_MALFORMED', 'this is not well-formed XML');
+    });
+    parser.on('opentag', (tag) => {
+      if (++this.elements > limits.maxElements || open.length >= limits.maxDepth)
+        throw new XmlError('XML_TOO_LARGE', 'the document has too many or too deep elements');
+      const element = elementOf(tag);
+      if (open.length !== 1 || onChild === undefined) open.at(-1)?.children.push(element);
+      this.root ??= element;
+      open.push(element);
+    });
+    parser.on('closetag', () => {
+      const element = open.pop();
+      if (element === undefined || open.length !== 1 || onChild === undefined) return;
+      this.elements = 1;
+      this.chars = 0;
+      onChild(element);
+    });
+    const onText = (text: string): void => {
+      const element = open.at(-1);
+      if (element !== undefined) element.text += text;
+    };
+    parser.on('text', onText);
+    parser.on('cdata', onText);
+  }
+
+  /** A child's characters are counted as they come: the parser holds back a text until it ends. */
+  write(text: string): void {
+    this.chars += text.length;
+    if (this.chars > this.maxChildChars) throw tooLarge();
+    this.parser.write(text);
+  }
+
+  end(): XmlElement {
+    this.parser.close();
+    if (this.root === null) throw new XmlError('XML_MALFORMED', 'the document is empty');
+    return this.root;
+  }
 }
 
 function elementOf(tag: SaxesTagNS): XmlElement {
@@ -74,6 +138,14 @@ function elementOf(tag: SaxesTagNS): XmlElement {
 function decoded(bytes: Uint8Array): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    throw new XmlError('XML_MALFORMED', 'the document is not UTF-8');
+  }
+}
+
+function decodedPart(decoder: InstanceType<typeof TextDecoder>, chunk?: Uint8Array): string {
+  try {
+    return chunk === undefined ? decoder.decode() : decoder.decode(chunk, { stream: true });
   } catch {
     throw new XmlError('XML_MALFORMED', 'the document is not UTF-8');
   }

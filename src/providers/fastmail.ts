@@ -1,4 +1,4 @@
-import { imaps, mailAnd, MEBIBYTE, type Provider } from './provider.js';
+import { everything, imaps, MEBIBYTE, type Provider } from './provider.js';
 
 export const fastmail: Provider = {
   id: 'fastmail',
@@ -7,7 +7,8 @@ export const fastmail: Provider = {
   servers: [imaps('imap.fastmail.com')],
   asksForServer: false,
   username: 'address',
-  gives: mailAnd({ tasks: 'not-offered' }),
+  dav: { caldav: 'https://caldav.fastmail.com/', carddav: 'https://carddav.fastmail.com/' },
+  gives: everything({ tasks: 'not-offered' }),
   limits: { maxConnections: 4, maxMessageBytes: 70 * MEBIBYTE },
   matches: { domains: ['fastmail.com', 'fastmail.fm', 'fastmail.net', 'sent.com'], mx: ['messagingengine.com'] },
   hosts: ['fastmail.com', 'messagingengine.com'],

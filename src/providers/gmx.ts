@@ -1,4 +1,4 @@
-import { imaps, mailAnd, type Provider } from './provider.js';
+import { everything, imaps, type Provider } from './provider.js';
 
 const INTERNATIONAL = ['gmx.com', 'gmx.us', 'gmx.co.uk', 'gmx.fr', 'gmx.es'];
 const WEB_DE = ['web.de', 'email.de'];
@@ -15,7 +15,8 @@ export const gmx: Provider = {
   ],
   asksForServer: false,
   username: 'address',
-  gives: mailAnd({ notes: 'not-offered' }),
+  dav: { caldav: 'https://caldav.gmx.net/', carddav: 'https://carddav.gmx.net/' },
+  gives: everything(),
   limits: { maxConnections: 2 },
   matches: {
     domains: ['gmx.de', 'gmx.net', 'gmx.at', 'gmx.ch', 'gmx.eu', 'gmx.info', 'gmx.org', ...INTERNATIONAL, ...WEB_DE],

@@ -1,4 +1,4 @@
-import { imaps, mailAnd, MEBIBYTE, type Provider } from './provider.js';
+import { everything, imaps, MEBIBYTE, type Provider } from './provider.js';
 
 export const icloud: Provider = {
   id: 'icloud',
@@ -8,7 +8,8 @@ export const icloud: Provider = {
   asksForServer: false,
   // Apple's own page asks for the part before the @; the server takes the whole iCloud address too.
   username: 'any',
-  gives: mailAnd({ tasks: 'not-offered', notes: 'not-offered' }),
+  dav: { caldav: 'https://caldav.icloud.com/', carddav: 'https://contacts.icloud.com/' },
+  gives: everything({ tasks: 'not-offered' }),
   limits: { maxConnections: 2, maxMessageBytes: 20 * MEBIBYTE },
   matches: { domains: ['icloud.com', 'me.com', 'mac.com'], mx: ['mail.icloud.com'] },
   hosts: ['mail.me.com', 'mail.icloud.com'],

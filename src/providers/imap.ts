@@ -1,4 +1,4 @@
-import { ASKED, CAREFUL_CONNECTIONS, mailAnd, NOWHERE, type Provider } from './provider.js';
+import { ASKED, CAREFUL_CONNECTIONS, everything, NOWHERE, type Provider } from './provider.js';
 
 export const otherImap: Provider = {
   id: 'imap',
@@ -7,7 +7,7 @@ export const otherImap: Provider = {
   servers: [ASKED],
   asksForServer: true,
   username: 'any',
-  gives: mailAnd({ contacts: 'depends', calendars: 'depends', tasks: 'depends', notes: 'not-offered' }),
+  gives: everything(),
   limits: { maxConnections: CAREFUL_CONNECTIONS },
   matches: NOWHERE,
   hosts: [],

@@ -1,4 +1,4 @@
-import { ASKED, CAREFUL_CONNECTIONS, mailAnd, NOWHERE, type Provider } from './provider.js';
+import { ASKED, CAREFUL_CONNECTIONS, everything, NOWHERE, type Provider } from './provider.js';
 
 export const kerio: Provider = {
   id: 'kerio',
@@ -7,7 +7,8 @@ export const kerio: Provider = {
   servers: [ASKED],
   asksForServer: true,
   username: 'any',
-  gives: mailAnd({}),
+  dav: 'same-host',
+  gives: everything(),
   limits: { maxConnections: CAREFUL_CONNECTIONS },
   matches: NOWHERE,
   hosts: [],

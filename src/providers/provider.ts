@@ -30,6 +30,12 @@ export interface ProviderServer {
   readonly mx?: readonly string[];
 }
 
+/** Addresses that RFC 6764 goes on from. */
+export interface ProviderDav {
+  readonly caldav?: string;
+  readonly carddav?: string;
+}
+
 export interface ProviderLimits {
   /** Connections we open to one account: about a third of the cap, which the customer's own devices share. */
   readonly maxConnections: number;
@@ -66,6 +72,8 @@ export interface Provider {
   readonly comes: Availability;
   /** The first that fits the address is taken, else the first without domains and mx. */
   readonly servers: readonly ProviderServer[];
+  /** Where its calendars and contacts are; 'same-host': on the web server beside the mail server. Left out: nowhere we can read. */
+  readonly dav?: ProviderDav | 'same-host';
   /** False: host, port and security are always these and need not be shown. */
   readonly asksForServer: boolean;
   readonly username: UsernameForm;
@@ -97,6 +105,11 @@ const NOTHING_YET: Provider['gives'] = {
   tasks: 'not-yet',
   notes: 'not-yet',
 };
+
+/** Mail, and by CalDAV and CardDAV the rest; not all servers keep notes. */
+export function everything(rest: Partial<Omit<Provider['gives'], 'mail'>> = {}): Provider['gives'] {
+  return { mail: 'yes', contacts: 'yes', calendars: 'yes', tasks: 'yes', notes: 'not-offered', ...rest };
+}
 
 /** Mail now, the rest as told. */
 export function mailAnd(rest: Partial<Omit<Provider['gives'], 'mail'>>): Provider['gives'] {

@@ -83,6 +83,20 @@ export function serverFor(provider: Provider, mail?: MailDomain): (ProviderServe
   return fits === undefined || fits.host === null ? null : { ...fits, host: fits.host };
 }
 
+/** Where its calendars and contacts are. @param host of the mail server. Null: nowhere we know. */
+export function davUrlsOf({ dav }: Provider, host: string): { readonly caldav?: URL; readonly carddav?: URL } | null {
+  if (dav === undefined) return null;
+  if (dav === 'same-host') {
+    const url = new URL(`https://${host.includes(':') ? `[${host}]` : host}/`);
+    return { caldav: url, carddav: url };
+  }
+  const { caldav, carddav } = dav;
+  return {
+    ...(caldav === undefined ? {} : { caldav: new URL(caldav) }),
+    ...(carddav === undefined ? {} : { carddav: new URL(carddav) }),
+  };
+}
+
 /** Whole labels: 'notgmail.com' does not end in 'gmail.com'. */
 function endsInOneOf(host: string, ends: readonly string[]): boolean {
   const name = plainName(host);

@@ -1,4 +1,4 @@
-import { imaps, mailAnd, type Provider } from './provider.js';
+import { everything, imaps, type Provider } from './provider.js';
 
 /** Each region has servers of its own; `imappro` serves addresses of the customer's own domain. */
 export const zoho: Provider = {
@@ -16,7 +16,8 @@ export const zoho: Provider = {
   ],
   asksForServer: true,
   username: 'address',
-  gives: mailAnd({}),
+  dav: { caldav: 'https://calendar.zoho.com/', carddav: 'https://contacts.zoho.com/' },
+  gives: everything(),
   limits: { maxConnections: 2 },
   matches: {
     domains: ['zoho.com', 'zohomail.com', 'zoho.eu', 'zohomail.eu', 'zoho.in', 'zohomail.in'],

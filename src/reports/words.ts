@@ -67,6 +67,8 @@ export const CHANGES: Readonly<Record<string, string>> = {
   SHARED_FOLDER: 'A folder was left out because it belongs to somebody else or to all.',
   NOT_PERMITTED: 'A folder was left out because the old server does not let us read it.',
   NOT_MAIL: 'A folder was left out because it holds no mail.',
+  GENERATED_FOLDER: 'A calendar was left out because the old server makes it from something else.',
+  KIND_NOT_TAKEN: 'It was left out because the new server has no place for it.',
   LISTING_PARTIAL: 'The old provider does not show everything in this folder.',
   COUNTS_DIFFER: 'The old mailbox changed while it was copied; run the migration again to see what is new.',
   SURPLUS_COPY: 'The new mailbox may hold a copy too many; nothing was deleted.',
@@ -93,6 +95,8 @@ export const REFUSALS: Readonly<Record<string, string>> = {
   NOT_GIVEN: 'The old server did not give it out.',
   LOST_AT_DESTINATION: 'The new server took it and lost it.',
   SERVER_REFUSED: 'The new server refused it.',
+  CONTENT_REFUSED: 'The new server does not take it.',
+  UID_CONFLICT: 'The new mailbox has another version of it, which was kept.',
 };
 
 /** Never empty: a code nobody wrote words for is shown as it is. */

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { ITEM_KINDS, type ItemKind } from '../mailbox/kinds.js';
 import { DEFAULT_PORTS, type RedisAddress, type ResolvedOptions, type Webhook } from '../panel/options.js';
 import { alive, commandLine } from './infra/process.js';
 import { masterKeys, ownIssuer } from './keys.js';
@@ -92,9 +93,7 @@ export function pluginOptions(
   const { settings, databaseUrl, redis, destination, sandbox } = composition;
   const store = new StandaloneStore(databaseUrl);
   const panel = new StandalonePanel({ settings, destination, sandbox: sandbox !== null, store });
-  const hosts = destination
-    ? [destination.imap.host, ...(destination.dav ? [new URL(destination.dav.url).hostname] : [])]
-    : [];
+  const hosts = destination ? [destination.imap.host, ...(destination.dav ? [hostOf(destination.dav.url)] : [])] : [];
   const options = {
     panel,
     databaseUrl,
@@ -120,6 +119,7 @@ export function pluginOptions(
     webhooks: settings.webhooks.map(webhookOf),
     metricsToken: settings.metricsToken,
     destinationNeedsSecret: destination?.access.kind === 'user-secret',
+    destinationTakes: takes(destination),
     destinationHosts: hosts,
     logLevel: settings.logLevel,
   } satisfies Partial<Record<keyof ResolvedOptions | 'panel', unknown>>;
@@ -137,6 +137,17 @@ function webhookOf({ url, events, secretEnv, secretFile }: Settings['webhooks'][
   if (!secret || secret.length < 16)
     throw new SettingsError(`webhooks: the secret of ${url} must have 16 characters at least`);
   return { url, secret, ...(events === undefined ? {} : { events }) };
+}
+
+function hostOf(url: string): string {
+  return new URL(url.replaceAll('{user}', 'user')).hostname;
+}
+
+/** An administrator's way in leads to the owner's calendars only where the address names the owner. */
+function takes(destination: DestinationSettings | null): readonly ItemKind[] {
+  const { dav, access } = destination ?? {};
+  const open = dav !== undefined && (access?.kind !== 'imap-authzid' || dav.url.includes('{user}'));
+  return open ? ITEM_KINDS : ['mail'];
 }
 
 /** The sandbox's old provider is on loopback: it may be dialled there, and nothing else that is not public. */

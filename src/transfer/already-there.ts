@@ -1,9 +1,12 @@
 import type { Fingerprint, FoundItem } from '../destinations/destination.js';
 import type { Settled } from '../ledger/ledger.js';
+import type { Digest } from '../mailbox/digest.js';
 import type { FolderId } from '../mailbox/folder.js';
 import type { StagedItem } from '../mailbox/item.js';
 import type { LaneState } from './lane-state.js';
 import { fingerprints, unclaimed } from './look.js';
+
+const ANY_SIZE = -1;
 
 /**
  * Matches what the source gives with what was at the destination before the first run and belongs to no binding.
@@ -17,6 +20,8 @@ export class AlreadyThere {
   private bySize: Map<number, FoundItem[]> | null = null;
   private readonly headers = new Map<string, Fingerprint>();
   private readonly bodies = new Map<string, Fingerprint>();
+  /** Digests among the bodies. */
+  private readonly seen = new Set<Digest>();
 
   constructor(private readonly lane: LaneState) {}
 
@@ -24,7 +29,7 @@ export class AlreadyThere {
   async match(folder: FolderId, items: readonly StagedItem[]): Promise<StagedItem[]> {
     const free = await this.free();
     if (free.size === 0) return [...items];
-    const candidates = items.filter((item) => free.has(item.body.size));
+    const candidates = items.filter((item) => free.has(this.sizeOf(item.body.size)));
     if (candidates.length === 0) return [...items];
     await this.identify(candidates);
     const existing = new Map<string, Settled>();
@@ -47,32 +52,56 @@ export class AlreadyThere {
     return items.filter((item) => !existing.has(item.ref.key));
   }
 
+  private get isMail(): boolean {
+    return this.lane.folder.kind === 'mail';
+  }
+
   private async free(): Promise<Map<number, FoundItem[]>> {
     if (this.bySize) return this.bySize;
     const bySize = new Map<number, FoundItem[]>();
     const { lane } = this;
     if (lane.hasPreExisting())
-      for (const item of await unclaimed(lane.run, lane, '1', lane.firstMark.mark))
-        bySize.set(item.size, [...(bySize.get(item.size) ?? []), item]);
+      for (const item of await unclaimed(lane.run, lane, '1', lane.firstMark.mark)) {
+        const size = this.sizeOf(item.size);
+        const near = bySize.get(size);
+        if (near) near.push(item);
+        else bySize.set(size, [item]);
+      }
     return (this.bySize = bySize);
   }
 
   private async identify(items: readonly StagedItem[]): Promise<void> {
     const { run, folder } = this.lane;
-    const sizes = new Set(items.map((item) => item.body.size));
-    const near = [...sizes].flatMap((size) => this.bySize?.get(size) ?? []);
+    const near = [...new Set(items.flatMap((item) => this.near(item)))];
     const unread = near.filter(({ id }) => !this.headers.has(id.id)).map(({ id }) => id);
     for await (const print of fingerprints(run, folder, unread, 'header')) this.headers.set(print.id.id, print);
     const wanted = new Set(items.map((item) => item.body.headerDigest));
     const fitting = near
       .map(({ id }) => id)
       .filter(({ id }) => !this.bodies.has(id) && wanted.has(this.headers.get(id)?.headerDigest ?? ('' as never)));
-    for await (const print of fingerprints(run, folder, fitting, 'body')) this.bodies.set(print.id.id, print);
+    for await (const print of fingerprints(run, folder, fitting, 'body')) {
+      this.bodies.set(print.id.id, print);
+      if (print.digest !== null) this.seen.add(print.digest).add(print.headerDigest);
+    }
   }
 
   private take(item: StagedItem): FoundItem | null {
-    const near = this.bySize?.get(item.body.size) ?? [];
-    const at = near.findIndex(({ id }) => this.bodies.get(id.id)?.digest === item.body.digest);
+    const { digest, headerDigest } = item.body;
+    if (!this.seen.has(digest) && (this.isMail || !this.seen.has(headerDigest))) return null;
+    const near = this.near(item);
+    let at = near.findIndex(({ id }) => this.bodies.get(id.id)?.digest === digest);
+    // The same event or contact that another program brought here under a UID of its own.
+    if (at < 0 && !this.isMail) at = near.findIndex(({ id }) => this.bodies.get(id.id)?.headerDigest === headerDigest);
     return at < 0 ? null : (near.splice(at, 1)[0] ?? null);
+  }
+
+  /** What may be the item, by size where that says something. */
+  private near(item: StagedItem): FoundItem[] {
+    return this.bySize?.get(this.sizeOf(item.body.size)) ?? [];
+  }
+
+  /** Servers write events and contacts anew, so that only their meaning can be compared: all are near. */
+  private sizeOf(bytes: number): number {
+    return this.isMail ? bytes : ANY_SIZE;
   }
 }

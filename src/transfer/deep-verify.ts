@@ -3,6 +3,7 @@ import type { Digest } from '../mailbox/digest.js';
 import type { FolderId } from '../mailbox/folder.js';
 import type { ItemKey } from '../mailbox/item.js';
 import { inBatches } from './batches.js';
+import { fitted } from './fit.js';
 import type { Lane } from './lane.js';
 import { fingerprints } from './look.js';
 
@@ -28,8 +29,10 @@ export async function deepVerify(lane: Lane): Promise<void> {
         run.check();
         for await (const outcome of run.source.read(source.source, batch, run.parts.staging, run.signal)) {
           if (outcome.is !== 'staged') continue;
-          const digest: Digest = outcome.item.body.digest;
-          await outcome.item.body.release();
+          const [item] = await fitted(lane, source, [outcome.item]);
+          if (item === undefined) continue;
+          const digest: Digest = item.body.digest;
+          await item.body.release();
           const sent = bound.get(outcome.ref.key)?.digest;
           if (sent && sent !== digest) add(source.id);
         }

@@ -34,7 +34,7 @@ export async function deliver(
   const id = await run.ledger.intend(
     lane.id,
     { epoch: lane.epoch, mark: lane.mark },
-    items.map((item) => intentItem(folder, item)),
+    await intentItems(lane, folder, items),
   );
   await run.step('intended');
   const mark = lane.mark;
@@ -123,7 +123,7 @@ async function settleTry(
     } else if (outcome?.is === 'merged') {
       settled.push({ folder, key: item.ref.key, is: 'merged', id: outcome.id, ...written(item) });
     } else if (outcome?.is === 'stored' && outcome.id?.epoch === lane.epoch) {
-      settled.push(copied(folder, item, outcome.id, false, outcome.notes));
+      settled.push(copied(folder, item, outcome.id, false, outcome.notes, outcome.etag));
     } else if (outcome?.is === 'stored' && outcome.id) {
       // Stored under another UIDVALIDITY than the ledger knows: the open intent finds it after the re-matching.
       rest.error ??= epochChanged();
@@ -160,19 +160,22 @@ async function mend(
   const failed: Settled[] = [];
   for (const { item, error } of refused) {
     const once = lane.run.options.repair && !mended.has(item.ref.key);
-    const better = once ? await repaired(item, error, lane.run.parts.staging) : null;
+    const better = once ? await repairedFor(lane, item, error) : null;
     if (better) {
       mended.add(item.ref.key);
       again.push(better);
     } else failed.push(refusal(folder, item, error));
   }
   await lane.settle(id, failed);
-  if (again.length > 0)
-    await lane.run.ledger.amend(
-      id,
-      again.map((item) => intentItem(folder, item)),
-    );
+  if (again.length > 0) await lane.run.ledger.amend(id, await intentItems(lane, folder, again));
   return again;
+}
+
+/** Whoever knows the form of an item mends it. */
+function repairedFor(lane: LaneState, item: StagedItem, error: TransferError): Promise<StagedItem | null> {
+  const { destination, parts } = lane.run;
+  if (lane.folder.kind === 'mail') return repaired(item, error, parts.staging);
+  return destination.mend?.(lane.folder, item, parts.staging) ?? Promise.resolve(null);
 }
 
 export const EPOCH_CHANGED = 'EPOCH_CHANGED';
@@ -212,9 +215,21 @@ function copied(
   id: { epoch: string; id: string } | null,
   verified: boolean,
   notes: StagedItem['notes'],
+  etag?: string,
 ): Settled {
   const all = [...item.notes, ...notes];
-  return { folder, key: item.ref.key, is: 'copied', id, ...written(item), date: item.date, verified, notes: all };
+  const known = etag === undefined ? {} : { etag };
+  return {
+    folder,
+    key: item.ref.key,
+    is: 'copied',
+    id,
+    ...written(item),
+    date: item.date,
+    verified,
+    ...known,
+    notes: all,
+  };
 }
 
 function written(item: StagedItem) {
@@ -226,7 +241,13 @@ function wanted(item: StagedItem, mark: string): Wanted {
   return { mark, digest, headerDigest, date: item.date, flags: item.flags };
 }
 
-function intentItem(folder: FolderId, item: StagedItem): IntentItem {
-  const { size, digest, headerDigest, messageId } = item.body;
-  return { folder, key: item.ref.key, size, digest, headerDigest, messageId, date: item.date, flags: item.flags };
+/** With the href and UID that are chosen before anything is sent, where there are such. */
+async function intentItems(lane: LaneState, folder: FolderId, items: readonly StagedItem[]): Promise<IntentItem[]> {
+  const placements = lane.folder.kind === 'mail' ? [] : await lane.run.destination.place(lane.folder, items);
+  return items.map((item, i) => {
+    const { size, digest, headerDigest, messageId } = item.body;
+    const placed = placements[i]?.is === 'put' ? { href: placements[i].href, uid: placements[i].uid } : {};
+    const { date, flags } = item;
+    return { folder, key: item.ref.key, size, digest, headerDigest, messageId, date, flags, ...placed };
+  });
 }

@@ -14,9 +14,13 @@ export function minId(a: string, b: string): string {
   return compareIds(a, b) <= 0 ? a : b;
 }
 
+export function isNumber(id: string): boolean {
+  return DECIMAL.test(id);
+}
+
 /** The lowest mark above an id. An href has none: it stays as it is. */
 export function after(id: string): string {
-  return DECIMAL.test(id) ? (BigInt(id) + 1n).toString() : id;
+  return isNumber(id) ? (BigInt(id) + 1n).toString() : id;
 }
 
 /** System flags are the same in any case (RFC 9051 section 2.3.2); \Recent is the server's own. */

@@ -1,6 +1,6 @@
 import type { Binding, IntentId, ItemPlace, KnownDestinationFolder, KnownFolder, Settled } from '../ledger/ledger.js';
 import { displayPath, type DestinationFolder, type DestinationFolderId } from '../mailbox/folder.js';
-import { after, compareIds, maxId } from './ids.js';
+import { after, compareIds, isNumber, maxId } from './ids.js';
 import type { Run } from './run.js';
 
 /** What a lane knows about its destination folder, for everything that works on one. */
@@ -48,7 +48,9 @@ export class LaneState {
     for (const outcome of outcomes) {
       if (still.has(outcome.key)) continue;
       this.onSettled(outcome);
-      if (outcome.is === 'copied' && outcome.id) this.mark = maxId(this.mark, after(outcome.id.id));
+      // Hrefs do not rise: their marks stay.
+      if (outcome.is === 'copied' && outcome.id && isNumber(outcome.id.id))
+        this.mark = maxId(this.mark, after(outcome.id.id));
     }
     return unbound;
   }

@@ -6,6 +6,7 @@ import { inBatches } from './batches.js';
 import { deliver, EPOCH_CHANGED } from './deliver.js';
 import { failed } from './failures.js';
 import { filterOf, skipped } from './filters.js';
+import { fitted } from './fit.js';
 import { FlagChanges } from './flags.js';
 import { LaneState } from './lane-state.js';
 import { ReadBack } from './read-back.js';
@@ -158,7 +159,7 @@ export class Lane extends LaneState {
     // The next batches are read while one is sent. A large body is read alone: it waits for the disk, and must not wait for
     // what a later one holds.
     const batches = inBatches(wanted, run.parts.batch?.bytes, run.parts.batch?.items);
-    const reading: Promise<StagedItem[]>[] = [];
+    const reading: Promise<readonly StagedItem[]>[] = [];
     const alone = (batch: readonly ItemMeta[] | undefined) => (batch?.[0]?.size ?? 0) > RIDES_ALONG_BYTES;
     let last: readonly ItemMeta[] | undefined;
     const readOn = () => {
@@ -166,7 +167,7 @@ export class Lane extends LaneState {
       const batch = reading.length < most ? batches.shift() : undefined;
       if (!batch) return;
       last = batch;
-      const staged = stage(this, source, batch);
+      const staged = stage(this, source, batch).then((items) => fitted(this, source, items));
       // Awaited below, or by the clearing up; until then an error must not count as unhandled.
       staged.catch(() => {});
       reading.push(staged);

@@ -28,6 +28,8 @@ export class ReadBack {
 
   /** Starts looking; the next batch need not wait for it. */
   begin(settled: readonly Settled[]): void {
+    // Of events and contacts the destination reads back every one itself.
+    if (this.lane.folder.kind !== 'mail') return;
     const { run } = this.lane;
     const room = Math.min(FIRST_ITEMS - this.read, FIRST_OF_ALL - run.readBack);
     if (room <= 0) return;

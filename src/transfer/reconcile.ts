@@ -75,7 +75,7 @@ class Verdicts {
   async present(binding: Binding, item: FoundItem): Promise<void> {
     if (binding.state !== 'claimed') return;
     this.verified.push(binding);
-    const noted = changes(binding, item);
+    const noted = this.lane.folder.kind === 'mail' ? changes(binding, item) : [];
     if (noted.length > 0) this.notes.set(binding.folder, [...(this.notes.get(binding.folder) ?? []), ...noted]);
     await this.writeIfFull();
   }

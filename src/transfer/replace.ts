@@ -31,6 +31,12 @@ export async function setOldAside(run: Run, lanes: readonly Lane[]): Promise<voi
   for (const lane of lanes) {
     run.check();
     if (!lane.hasPreExisting()) continue;
+    // Removing an event would tell everybody who is invited to it.
+    if (lane.folder.kind !== 'mail') {
+      const detail = `${lane.name}: calendars and address books keep what was in them`;
+      await run.ledger.remark(lane.sources[0]?.id ?? null, [{ code: 'REPLACE_REFUSED', detail }]);
+      continue;
+    }
     const old = (await unclaimed(run, lane, '1', lane.firstMark.mark)).map((item) => item.id);
     const into = [...run.options.recoveryFolder, ...lane.folder.path];
     let moved = 0;

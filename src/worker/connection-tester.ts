@@ -103,6 +103,8 @@ export class ConnectionTester {
       return failed('CREDENTIALS_REQUIRED');
     const source = new GuardedSource(
       this.endpoints.source(settings, secrets.source, undefined, {
+        kinds: test.items,
+        lookAtAll: true,
         ...(test.filters.excludeFolders === undefined ? {} : { excludeFolders: test.filters.excludeFolders }),
       }),
       settings,
@@ -129,7 +131,7 @@ export class ConnectionTester {
       const folders = testFolders(all);
       const ok: TestResult = { ok: true, code: 'OK', ...wordsFor('OK'), gives, folders, totals: totalsOf(folders) };
       if (access === null) return ok;
-      const destination = this.endpoints.destination(access.grant);
+      const destination = this.endpoints.destination(access.grant, undefined, test.items);
       try {
         const facts = await destination.connect(signal);
         const quota = await this.quota(test);
@@ -170,7 +172,11 @@ export class ConnectionTester {
     }
     const wish = { jobId: test.id, actor: address, kinds: ['mail'] as const, own, scrubber };
     const access = this.accesses.open({ ...wish, mailbox: { tenantId: tenant, address } });
-    const destination = this.endpoints.destination(async () => asUser(await access.grant(), address, own.password));
+    const destination = this.endpoints.destination(
+      async () => asUser(await access.grant(), address, own.password),
+      undefined,
+      wish.kinds,
+    );
     let code = 'OK';
     try {
       await destination.connect(signal);

@@ -2,6 +2,7 @@ import type { Destination } from '../destinations/destination.js';
 import type { ResolvedGrant } from '../destinations/grant.js';
 import { hostedMailbox } from '../destinations/hosted-mailbox.js';
 import { reasonFor } from '../jobs/messages.js';
+import type { ItemKind } from '../mailbox/kinds.js';
 import { TransferError } from '../mailbox/transfer-error.js';
 import type { DestinationGrant } from '../panel/host-panel.js';
 import type { ConnectPolicy } from '../protocols/connect.js';
@@ -15,9 +16,10 @@ export function openHostedMailbox(
   grant: () => Promise<DestinationGrant>,
   maxConnections: number,
   trace?: ProtocolTrace,
+  kinds: readonly ItemKind[] = ['mail'],
 ): Destination {
   const policy = trace === undefined ? POLICY : { ...POLICY, trace };
-  return hostedMailbox({ grant: async () => revealed(await grant()), policy, maxConnections });
+  return hostedMailbox({ grant: async () => revealed(await grant()), policy, kinds, maxConnections });
 }
 
 async function revealed(grant: DestinationGrant): Promise<ResolvedGrant> {

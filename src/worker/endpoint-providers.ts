@@ -2,25 +2,18 @@ import type { Provider } from '@nestjs/common';
 import { getDataSourceToken } from '@nestjs/typeorm';
 import type { DataSource } from 'typeorm';
 import { accountSubject } from '../jobs/attempts.js';
-import type { SourceSecret } from '../jobs/contract.js';
-import type { SourceSettings } from '../jobs/job.js';
-import { reasonFor } from '../jobs/messages.js';
 import { ensureLink } from '../ledger/links.js';
 import { PostgresLedger } from '../ledger/postgres-ledger.js';
-import { TransferError } from '../mailbox/transfer-error.js';
 import { PLUGIN_OPTIONS, type ResolvedOptions } from '../panel/options.js';
 import type { ConnectPolicy } from '../protocols/connect.js';
 import type { ProtocolTrace } from '../protocols/trace.js';
 import { discover } from '../protocols/discovery/discover.js';
-import { classifyAuthError } from '../providers/auth-error.js';
-import type { Provider as MailProvider } from '../providers/provider.js';
-import { matchProvider, providerFor, providerOfHost, serverFor } from '../providers/registry.js';
+import { matchProvider, serverFor } from '../providers/registry.js';
 import type { GmailSourceOptions } from '../sources/gmail/gmail-source.js';
-import { createSource, isSourceKind } from '../sources/source-registry.js';
-import type { Source } from '../sources/source.js';
 import { Budget } from '../transfer/budget.js';
 import { runTransfer } from '../transfer/run-transfer.js';
 import { BodyStaging } from '../transfer/staging.js';
+import { connectionsTo, knownProvider, openSource } from './source-builder.js';
 import { openHostedMailbox } from './destination-builder.js';
 import {
   ENDPOINTS,
@@ -34,7 +27,6 @@ import {
 } from './endpoints.js';
 import { MeteredSource } from './metered-source.js';
 import { SourceSlots } from './source-slots.js';
-import { imapLogin } from './source-login.js';
 import { VolumeMeter } from './volume-meter.js';
 
 /** For resolving, dialling and TLS together (ms). */
@@ -89,14 +81,12 @@ function realEndpoints(options: ResolvedOptions, slots: SourceSlots, meter: Volu
       const account = accountSubject(settings);
       const most = connectionsTo(settings, options.worker.connections);
       const permit = slots.permits({ host: settings.host.toLowerCase(), account, most }, say);
-      const source = openSource(settings, secret, traced(policy, trace), options, {
-        permit,
-        ...readingOptions(reading),
-      });
+      const ground = { reading, policy: traced(policy, trace), worker: options.worker };
+      const source = openSource(settings, secret, ground, { permit, ...readingOptions(reading) });
       const perDay = knownProvider(settings)?.limits.bytesDownPerDay;
       return perDay === undefined ? source : new MeteredSource(source, meter, perDay);
     },
-    destination: (grant, trace) => openHostedMailbox(grant, DESTINATION_CONNECTIONS, trace),
+    destination: (grant, trace, kinds) => openHostedMailbox(grant, DESTINATION_CONNECTIONS, trace, kinds),
     discover: async (address, signal) => {
       const isKnownMx = (mx: readonly string[]): boolean => matchProvider({ domain: '', mx }) !== null;
       const patient = { ...policy, deadlineMs: DISCOVERY_MS };
@@ -120,50 +110,4 @@ function readingOptions({ labels, excludeFolders }: Reading): Partial<GmailSourc
     ...(labels === undefined ? {} : { labels }),
     ...(excludeFolders === undefined ? {} : { excludeFolders }),
   };
-}
-
-/** @param more what is known beside the settings of a job: an authority, another way to sign in. */
-export function openSource(
-  settings: SourceSettings,
-  secret: SourceSecret,
-  policy: ConnectPolicy,
-  { worker }: { readonly worker: Pick<ResolvedOptions['worker'], 'connections'> },
-  more: Partial<GmailSourceOptions> = {},
-): Source {
-  const { type, host, port, security, username, caFingerprint, provider } = settings;
-  if (!isSourceKind(type))
-    throw new TransferError(reasonFor('SOURCE_UNSUPPORTED').message, {
-      side: 'source',
-      scope: 'job',
-      retry: 'never',
-      code: 'SOURCE_UNSUPPORTED',
-    });
-  const known = knownProvider(settings);
-  return createSource(type, {
-    target: { host, port, security, ...(caFingerprint === undefined ? {} : { caFingerprint }) },
-    login: async () => imapLogin(settings, secret),
-    policy,
-    owner: username,
-    maxConnections: connectionsTo(settings, worker.connections),
-    ...(known?.limits.maxMessageBytes === undefined ? {} : { maxMessageBytes: known.limits.maxMessageBytes }),
-    classifySignIn: ({ responseCode, text }) => {
-      const code = classifyAuthError({
-        host,
-        text,
-        ...(provider === undefined ? {} : { provider }),
-        ...(responseCode === null ? {} : { code: responseCode }),
-      });
-      return { code, message: reasonFor(code).message, retry: 'user' };
-    },
-    ...more,
-  });
-}
-
-function knownProvider({ host, provider }: SourceSettings): MailProvider | null {
-  return providerOfHost(host) ?? (provider === undefined ? null : providerFor(provider));
-}
-
-/** To one account: what its provider bears, and no more than we were told. */
-function connectionsTo(settings: SourceSettings, most: number): number {
-  return Math.min(knownProvider(settings)?.limits.maxConnections ?? most, most);
 }

@@ -1,6 +1,7 @@
 import type { Destination } from '../destinations/destination.js';
 import type { Discovered, SourceSecret } from '../jobs/contract.js';
 import type { JobFilters, JobOptions, SourceSettings } from '../jobs/job.js';
+import type { ItemKind } from '../mailbox/kinds.js';
 import type { LinkId } from '../ledger/ledger.js';
 import type { DestinationGrant, MailboxRef } from '../panel/host-panel.js';
 import type { ProtocolTrace } from '../protocols/trace.js';
@@ -14,7 +15,12 @@ export const STAGING = Symbol('mailferry.staging');
 export const LINKS = Symbol('mailferry.links');
 
 /** What the source must know of the job to show its folders as they will be copied. */
-export interface Reading extends Pick<JobFilters, 'excludeFolders'>, Pick<JobOptions, 'labels'> {}
+export interface Reading extends Pick<JobFilters, 'excludeFolders'>, Pick<JobOptions, 'labels'> {
+  /** What is to be copied. Default: mail. */
+  readonly kinds?: readonly ItemKind[];
+  /** True: what else the account has is looked at too, where it can be reached. */
+  readonly lookAtAll?: boolean;
+}
 
 export interface Endpoints {
   /**
@@ -29,7 +35,7 @@ export interface Endpoints {
     trace?: ProtocolTrace,
   ): Source;
   /** @param grant asked again on every reconnect. */
-  destination(grant: () => Promise<DestinationGrant>, trace?: ProtocolTrace): Destination;
+  destination(grant: () => Promise<DestinationGrant>, trace?: ProtocolTrace, kinds?: readonly ItemKind[]): Destination;
   /** Settings for an address, without signing in to anything. */
   discover(address: string, signal: AbortSignal): Promise<Discovered>;
 }

@@ -241,7 +241,7 @@ export class RunJob {
         await this.rememberPassed(job);
       },
     );
-    bench.destination = this.endpoints.destination(bench.access.grant, bench.protocol.destination);
+    bench.destination = this.endpoints.destination(bench.access.grant, bench.protocol.destination, job.items);
     const link = await this.links.ensure(mailbox, bench.source.account);
     await this.bindLink(job.id, link);
     recorder.log('info', `run ${run.kind} started`, { items: job.items, existing: job.existing });
@@ -392,8 +392,12 @@ function transferOptions(job: JobEntity): TransferOptions {
   };
 }
 
-function readingOf({ filters: { excludeFolders }, options: { labels } }: JobEntity): Reading {
-  return { ...(excludeFolders === undefined ? {} : { excludeFolders }), ...(labels === undefined ? {} : { labels }) };
+function readingOf({ items, filters: { excludeFolders }, options: { labels } }: JobEntity): Reading {
+  return {
+    kinds: items,
+    ...(excludeFolders === undefined ? {} : { excludeFolders }),
+    ...(labels === undefined ? {} : { labels }),
+  };
 }
 
 function needed(code: string, side: 'source' | 'destination'): TransferError {

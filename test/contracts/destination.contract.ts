@@ -2,8 +2,10 @@ import type { Destination, FoundItem, PlacedItem, StoreOutcome } from '../../src
 import { digestMessage } from '../../src/mailbox/digest.js';
 import type { DestinationFolder, SourceFolder, SourceFolderId } from '../../src/mailbox/folder.js';
 import type { ItemKey, StagedItem, ZonedDate } from '../../src/mailbox/item.js';
+import { compareIds } from '../../src/transfer/ids.js';
 import { BodyStaging } from '../../src/transfer/staging.js';
-import { collect, message } from './messages.js';
+import { collect, message as mail, type MessageShape } from './messages.js';
+import type { Goods } from './source.contract.js';
 
 export interface SeenMessage {
   readonly bytes: Buffer;
@@ -18,6 +20,8 @@ export interface DestinationServer {
   /** Somebody else's mail comes in. */
   deliver(path: readonly string[], bytes: Buffer, flags: readonly string[], date: ZonedDate): Promise<void>;
   removeFirst(path: readonly string[]): Promise<void>;
+  /** What it holds. Default: mail. */
+  readonly goods?: Goods & { readonly digest: (bytes: Buffer) => string };
   /** False: it tells dates in its own zone, so only the moment can be compared. */
   readonly keepsZone?: false;
   /** A new destination, not connected. */
@@ -75,16 +79,23 @@ export function destinationContract(name: string, start: () => Promise<Destinati
       await server.close();
     });
 
+    const message = (n: number, shape?: MessageShape): Buffer => (server.goods?.make ?? mail)(n, shape);
+    const isMail = (): boolean => server.goods === undefined;
+    const digestOf = (bytes: Buffer): string => server.goods?.digest(bytes) ?? digestMessage(bytes).digest;
+    const wantedHere = (path: string[], more: Partial<SourceFolder> = {}): SourceFolder =>
+      wantedFolder(path, isMail() ? more : { kind: server.goods!.kind });
     const ensure = async (...paths: string[][]): Promise<DestinationFolder[]> =>
-      destination.ensureFolders(await destination.planFolders(paths.map((p) => wantedFolder(p))), signal);
+      destination.ensureFolders(await destination.planFolders(paths.map((p) => wantedHere(p))), signal);
     const folderOf = async (path: string[]): Promise<DestinationFolder> => (await ensure(path))[0]!;
     const store = async (
       folder: DestinationFolder,
       items: readonly StagedItem[],
       mayCommit = () => true,
     ): Promise<StoreOutcome[]> => {
-      const placements = await destination.place(folder, items);
-      const placed: PlacedItem[] = items.map((item, i) => ({ ...item, placement: placements[i]! }));
+      const fitted: StagedItem[] = [];
+      for (const item of items) fitted.push((await destination.fit?.(folder, item, new BodyStaging())) ?? item);
+      const placements = await destination.place(folder, fitted);
+      const placed: PlacedItem[] = fitted.map((item, i) => ({ ...item, placement: placements[i]! }));
       return collect(destination.store(folder, placed, mayCommit, signal));
     };
     const listAll = async (folder: DestinationFolder, mark = '1'): Promise<FoundItem[]> =>
@@ -92,28 +103,30 @@ export function destinationContract(name: string, start: () => Promise<Destinati
 
     it('tells what it takes and whether it tells ids', async () => {
       const facts = await destination.connect(signal);
-      expect(facts.takes).toContain('mail');
+      expect(facts.takes).toContain(server.goods?.kind ?? 'mail');
       expect(typeof facts.tellsIds).toBe('boolean');
     });
 
     it('plans without changing anything and then makes what is missing, as often as it is asked', async () => {
       await destination.connect(signal);
-      const wanted = [wantedFolder(['INBOX'], { role: 'inbox' }), wantedFolder(['Work', 'Grüße & Co'])];
+      const wanted = [wantedHere(['INBOX'], { role: 'inbox' }), wantedHere(['Work', 'Grüße & Co'])];
       const plan = await destination.planFolders(wanted);
-      expect(plan.mappings.map((m) => m.path)).toEqual([['INBOX'], ['Work', 'Grüße & Co']]);
+      const last = isMail() ? 'Grüße & Co' : 'Work / Grüße & Co';
+      expect(plan.mappings.map((m) => m.path)).toEqual([['INBOX'], isMail() ? ['Work', last] : [last]]);
       expect(plan.mappings[1]!.exists).toBe(false);
       expect((await destination.planFolders(wanted)).mappings[1]!.exists).toBe(false);
       const made = await destination.ensureFolders(plan, signal);
       const again = await destination.ensureFolders(await destination.planFolders(wanted), signal);
       expect(again.map((f) => [f.name, f.epoch])).toEqual(made.map((f) => [f.name, f.epoch]));
       expect((await destination.planFolders(wanted)).mappings[1]!.exists).toBe(true);
-      expect(made.find((f) => f.path.at(-1) === 'Grüße & Co')?.sources).toEqual([wanted[1]!.id]);
+      expect(made.find((f) => f.path.at(-1) === last)?.sources).toEqual([wanted[1]!.id]);
     });
 
     it('stores a batch with bytes, flags and date, and one outcome for each item', async () => {
       const facts = await destination.connect(signal);
       const folder = await folderOf(['INBOX']);
-      const bodies = [message(1), message(2, { eightBit: true }), message(3, { size: 1_300_000 }), message(1)];
+      const again = isMail() ? message(1) : message(4);
+      const bodies = [message(1), message(2, { eightBit: true }), message(3, { size: 1_300_000 }), again];
       const items = await Promise.all(bodies.map((b) => staged(b, { flags: ['\\Seen', 'Label1'] })));
       const outcomes = await store(folder, items);
       expect(outcomes.map((o) => o.key).sort()).toEqual(items.map((i) => i.ref.key).sort());
@@ -122,6 +135,12 @@ export function destinationContract(name: string, start: () => Promise<Destinati
         if (outcome.is === 'stored' && facts.tellsIds) expect(outcome.id?.epoch).toBe(folder.epoch);
       }
       const seen = await server.contents(['INBOX']);
+      if (!isMail()) {
+        expect(seen).toHaveLength(bodies.length);
+        for (const put of bodies) expect(seen.filter((m) => server.goods!.same(m.bytes, put))).toHaveLength(1);
+        for (const outcome of outcomes) expect(outcome).toMatchObject({ etag: expect.stringMatching(/./), notes: [] });
+        return;
+      }
       expect(seen.map((m) => m.bytes.toString('base64')).sort()).toEqual(
         bodies.map((b) => b.toString('base64')).sort(),
       );
@@ -146,7 +165,7 @@ export function destinationContract(name: string, start: () => Promise<Destinati
           signal,
         ),
       );
-      expect(fingerprints.map((f) => f.digest)).toContain(digestMessage(message(2)).digest);
+      expect(fingerprints.map((f) => f.digest)).toContain(digestOf(message(2)));
     });
 
     it('lists with ascending ids, sizes, dates and flags, from a mark on', async () => {
@@ -155,13 +174,15 @@ export function destinationContract(name: string, start: () => Promise<Destinati
       await store(folder, await Promise.all([1, 2, 3, 4, 5].map((n) => staged(message(n), { flags: ['\\Flagged'] }))));
       const all = await listAll(folder);
       expect(all).toHaveLength(5);
-      const ids = all.map((f) => Number(f.id.id));
-      expect(ids).toEqual([...ids].sort((a, b) => a - b));
-      expect(all[0]).toMatchObject({
-        size: message(1).length,
-        date: server.keepsZone === false ? inUtc : date,
-        flags: ['\\Flagged'],
-      });
+      const ids = all.map((f) => f.id.id);
+      expect(ids).toEqual([...ids].sort(compareIds));
+      if (isMail())
+        expect(all[0]).toMatchObject({
+          size: message(1).length,
+          date: server.keepsZone === false ? inUtc : date,
+          flags: ['\\Flagged'],
+        });
+      else for (const item of all) expect(item.etag).toBeTruthy();
       expect((await listAll(folder, all[3]!.id.id)).map((f) => f.id.id)).toEqual(all.slice(3).map((f) => f.id.id));
     });
 
@@ -176,11 +197,15 @@ export function destinationContract(name: string, start: () => Promise<Destinati
 
     it('fingerprints header and body in the form that is used for both sides', async () => {
       await server.deliver(['INBOX'], message(1), [], date);
-      await server.deliver(['INBOX'], message(2, { messageId: null }), [], date);
+      await server.deliver(['INBOX'], isMail() ? message(2, { messageId: null }) : message(2), [], date);
       await destination.connect(signal);
       const folder = await folderOf(['INBOX']);
       const ids = (await listAll(folder)).map((f) => f.id);
       const bodies = await collect(destination.fingerprint(folder, ids, 'body', signal));
+      if (!isMail()) {
+        expect(bodies.map((f) => f.digest).sort()).toEqual([digestOf(message(1)), digestOf(message(2))].sort());
+        return;
+      }
       expect(bodies.map((f) => f.digest)).toEqual([
         digestMessage(message(1)).digest,
         digestMessage(message(2, { messageId: null })).digest,
@@ -216,6 +241,7 @@ export function destinationContract(name: string, start: () => Promise<Destinati
     });
 
     it('changes flags and nothing else', async () => {
+      if (!isMail()) return;
       await destination.connect(signal);
       const folder = await folderOf(['INBOX']);
       await store(folder, [await staged(message(1), { flags: ['\\Seen', 'Keep'] })]);
@@ -227,6 +253,7 @@ export function destinationContract(name: string, start: () => Promise<Destinati
     });
 
     it('moves items aside without losing any', async () => {
+      if (!isMail()) return;
       await server.deliver(['INBOX'], message(1), ['\\Seen'], date);
       await server.deliver(['INBOX'], message(2), [], date);
       await destination.connect(signal);
@@ -244,6 +271,10 @@ export function destinationContract(name: string, start: () => Promise<Destinati
     it('says refused with the side and the reason for what the server does not take', async () => {
       await destination.connect(signal);
       const folder = await folderOf(['INBOX']);
+      // What is no event at all is refused before anything is sent.
+      if (!isMail())
+        await expect(store(folder, [await staged(Buffer.alloc(0))])).rejects.toMatchObject({ scope: 'item' });
+      if (!isMail()) return;
       const outcomes = await store(folder, [await staged(Buffer.alloc(0)), await staged(message(1))]);
       expect(outcomes.map((o) => o.is).sort()).toEqual(['refused', 'stored']);
       for (const outcome of outcomes)

@@ -1,3 +1,4 @@
+import type { Destination } from '../../src/destinations/destination.js';
 import type { Source } from '../../src/sources/source.js';
 import type { Step, TransferEnd, TransferOptions } from '../../src/transfer/contract.js';
 import { runTransfer } from '../../src/transfer/run-transfer.js';
@@ -49,7 +50,7 @@ export class Migration {
 
   constructor(
     private readonly from: TestAccount | (() => Source),
-    private readonly to: TestAccount,
+    private readonly to: TestAccount | (() => Destination),
   ) {}
 
   private ledger(): MemoryLedger {
@@ -62,7 +63,7 @@ export class Migration {
     const log: string[] = [];
     const parts = {
       source: typeof this.from === 'function' ? this.from() : sourceOn(this.from),
-      destination: destinationOn(this.to),
+      destination: typeof this.to === 'function' ? this.to() : destinationOn(this.to),
       ledger: this.ledger(),
       staging: new BodyStaging(),
       listener: {

@@ -38,6 +38,7 @@ function tools(world: World, asked: string[] = []): DiscoveryTools {
   return {
     dns: {
       srv: async (name) => world.srv?.[name] ?? Promise.reject(new Error('ENOTFOUND')),
+      txt: async () => [],
       mx: async () => world.mx ?? Promise.reject(new Error('ENODATA')),
     },
     get: async (url) => {

@@ -1,6 +1,7 @@
 import { ITEM_KINDS } from '../../src/mailbox/kinds.js';
 import { checkTarget } from '../../src/mailbox/target.js';
 import {
+  davUrlsOf,
   isAvailable,
   matchProvider,
   providerFor,
@@ -37,9 +38,17 @@ describe.each(PROVIDERS.map((provider) => [provider.id, provider] as const))('%s
     expect(provider.words.unavailable === undefined).toBe(isAvailable(provider));
   });
 
-  it('promises mail at most: there is no source for anything else yet', () => {
-    for (const kind of ITEM_KINDS) if (provider.gives[kind] === 'yes') expect(kind).toBe('mail');
+  it('promises what there is a source for: mail, and more where its address of calendars is known or asked for', () => {
+    const more = ITEM_KINDS.filter((kind) => kind !== 'mail' && provider.gives[kind] === 'yes');
+    if (more.length > 0) expect(provider.dav !== undefined || provider.id === 'imap').toBe(true);
     if (isAvailable(provider)) expect(provider.gives.mail).toBe('yes');
+  });
+
+  it('names calendars and contacts only where they may be dialled, encrypted', () => {
+    for (const url of Object.values(davUrlsOf(provider, 'mail.example.com') ?? {}))
+      expect(checkTarget({ host: url.hostname, port: 443, security: 'tls' }, INTERNET)).toBeNull();
+    if (typeof provider.dav === 'object')
+      for (const url of Object.values(provider.dav)) expect(url).toMatch(/^https:\/\/[a-z.]+\/$/);
   });
 
   it('names only servers that may be dialled, encrypted', () => {

@@ -1,5 +1,5 @@
 /**
- * A private Cyrus IMAP with '/' and no prefix. Passwords are asked of us, over the socket that saslauthd would listen on.
+ * A private Cyrus, IMAP with '/' and no prefix, CalDAV and CardDAV. Passwords are asked of us, over the socket that saslauthd would listen on.
  *
  *     const cyrus = await startCyrus();                 // a string says why there is none here
  *     const account = await cyrus.account({ quotaKb: 64 });
@@ -7,7 +7,7 @@
  */
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chownSync, mkdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { chownSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { createConnection, createServer, type Server } from 'node:net';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
@@ -20,18 +20,41 @@ import { kept, privateFolder } from './private.js';
 import { quoted, RawImap, type Response } from './raw-imap.js';
 
 const BIN = 'usr/lib/cyrus/bin';
-const PROGRAMS = ['master', 'imapd', 'ctl_cyrusdb'].map((name) => `${BIN}/${name}`);
+const PROGRAMS = ['master', 'imapd', 'httpd', 'notifyd', 'ctl_cyrusdb'].map((name) => `${BIN}/${name}`);
 /** Beyond what a Debian with Dovecot has. */
 const LIBRARIES = [
   ...['libcom-err2', 'libgssapi-krb5-2', 'libical3', 'libicu72', 'libjansson4', 'libk5crypto3', 'libkeyutils1'],
   ...['libkrb5-3', 'libkrb5support0', 'libldap-2.5-0', 'libnsl2', 'libpcre3', 'libpq5', 'libsasl2-2'],
   ...['libsqlite3-0', 'libtirpc3', 'libwrap0', 'libxapian30', 'libxml2', 'libuuid1', 'libssl3'],
+  ...['libbrotli1', 'libnghttp2-14', 'libshp2', 'libzstd1'],
 ];
 const ADMIN = 'cyrusadmin';
+/** A sendmail that never sends: what it is given is kept beside it. Called with -bs it is spoken to in SMTP. */
+const SENDMAIL = `#!/bin/sh
+f="$(dirname "$0")/mail-out/$(date +%s%N).eml"; cr="$(printf '\\r')"
+case " $* " in
+*" -bs "*)
+  printf '220 test ESMTP\\r\\n'
+  while IFS= read -r l; do l="\${l%"$cr"}"
+    case "$l" in
+      [Ee][Hh]*) printf '250-test\\r\\n250 8BITMIME\\r\\n';;
+      [Dd][Aa][Tt][Aa]*) printf '354 go\\r\\n'
+        while IFS= read -r m; do m="\${m%"$cr"}"; [ "$m" = . ] && break; echo "$m" >>"$f"; done; printf '250 stored\\r\\n';;
+      [Qq][Uu][Ii][Tt]*) printf '221 bye\\r\\n'; exit 0;;
+      *) printf '250 ok\\r\\n';;
+    esac
+  done;;
+*) cat >"$f";;
+esac
+`;
 
 export interface CyrusServer {
   readonly imapPort: number;
   readonly imapsPort: number;
+  /** CalDAV and CardDAV over plain HTTP; '{user}' stands for the account. */
+  readonly davUrl: string;
+  /** What it wanted to send to people: invitations, answers, cancellations. */
+  mailOut(): string[];
   readonly admin: { readonly name: string; readonly password: string };
   account(options?: { readonly quotaKb?: number; readonly special?: readonly string[] }): Promise<TestAccount>;
   /** Commands of the administrator; names as 'user/alice@cyrus.test', with /Folder before the @. */
@@ -44,9 +67,9 @@ export interface CyrusServer {
 /** @param extra more lines for imapd.conf. */
 export async function startCyrus(extra: readonly string[] = []): Promise<CyrusServer | string> {
   const programs = debianPrograms({
-    name: 'cyrus',
+    name: 'cyrus-dav',
     programs: PROGRAMS,
-    packages: ['cyrus-imapd', 'cyrus-common', 'libsasl2-modules'],
+    packages: ['cyrus-imapd', 'cyrus-common', 'cyrus-caldav', 'libsasl2-modules'],
     libraries: LIBRARIES,
   });
   if (typeof programs === 'string') return programs;
@@ -76,9 +99,11 @@ export async function startCyrus(extra: readonly string[] = []): Promise<CyrusSe
     'sync',
     'sieve',
     'backup',
+    'mail-out',
   ])
     mkdirSync(join(dir, part));
-  const [imapPort, imapsPort] = [await freePort(), await freePort()];
+  writeFileSync(join(dir, 'sendmail'), SENDMAIL, { mode: 0o755 });
+  const [imapPort, imapsPort, httpPort] = [await freePort(), await freePort(), await freePort()];
   const conf = join(dir, 'imapd.conf');
   const services = join(dir, 'cyrus.conf');
   writeFileSync(
@@ -92,6 +117,8 @@ export async function startCyrus(extra: readonly string[] = []): Promise<CyrusSe
 SERVICES {
   imap cmd="${imapd}" listen="127.0.0.1:${imapPort}" prefork=1
   imaps cmd="${imapd} -s" listen="127.0.0.1:${imapsPort}" prefork=0
+  http cmd="${programs.path(`${BIN}/httpd`)} -C ${conf} -U 30" listen="127.0.0.1:${httpPort}" prefork=1
+  notify cmd="${programs.path(`${BIN}/notifyd`)} -C ${conf} -m log" listen="${sockets}/notify" proto="udp" prefork=1
 }
 EVENTS {\n}\n`,
   );
@@ -112,6 +139,8 @@ EVENTS {\n}\n`,
   const server: CyrusServer = {
     imapPort,
     imapsPort,
+    davUrl: `http://127.0.0.1:${httpPort}/dav/principals/user/{user}/`,
+    mailOut: () => readdirSync(join(dir, 'mail-out')).map((file) => readFileSync(join(dir, 'mail-out', file), 'utf8')),
     admin: { name: ADMIN, password: passwords.get(ADMIN)! },
     async account({ quotaKb, special = [] } = {}) {
       const name = `u-${randomBytes(5).toString('hex')}`;
@@ -148,7 +177,7 @@ EVENTS {\n}\n`,
   try {
     await waitUntil(async () => {
       if (master.exitCode !== null || master.signalCode !== null) throw new Error('it ended right after its start');
-      return answers(imapPort);
+      return (await answers(imapPort)) && (await listens(httpPort));
     }, 'it does not answer');
     await server.asAdmin('NOOP');
   } catch (error) {
@@ -187,6 +216,12 @@ function settings(dir: string, sockets: string, saslauthd: string, user: string)
     'autocreate_quota: -1',
     'maxlogins_per_user: 0',
     'maxmessagesize: 52428800',
+    'httpmodules: caldav carddav',
+    'caldav_create_default: yes',
+    'caldav_create_sched: yes',
+    'calendar_user_address_set: cyrus.test',
+    'caldav_realm: test',
+    `sendmail: ${dir}/sendmail`,
   ];
 }
 
@@ -251,8 +286,19 @@ function tree(...dirs: readonly string[]): string[] {
     'socket',
     'spool',
   ];
-  const more = ['quota', 'user', 'msg', 'ptclient', 'sync', 'sieve', 'backup'];
+  const more = ['sendmail', 'mail-out', 'quota', 'user', 'msg', 'ptclient', 'sync', 'sieve', 'backup'];
   return [...[...parts, ...more].map((part) => join(dirs[0]!, part)), ...dirs.slice(1)];
+}
+
+function listens(port: number): Promise<boolean> {
+  return new Promise((done) => {
+    const socket = createConnection({ host: '127.0.0.1', port }, () => finish(true));
+    const finish = (up: boolean): void => {
+      socket.destroy();
+      done(up);
+    };
+    socket.once('error', () => finish(false));
+  });
 }
 
 function answers(port: number): Promise<boolean> {

@@ -13,6 +13,8 @@ export interface MailDns {
   srv(name: string): Promise<readonly SrvRecord[]>;
   /** Hosts, most wanted first. */
   mx(domain: string): Promise<readonly string[]>;
+  /** Each text as one. */
+  txt(name: string): Promise<readonly string[]>;
 }
 
 /** Per try and name server (ms); c-ares asks twice. */
@@ -26,5 +28,6 @@ export function systemDns(): MailDns {
       const records = await resolver.resolveMx(domain);
       return records.sort((a, b) => a.priority - b.priority).map(({ exchange }) => exchange);
     },
+    txt: async (name) => (await resolver.resolveTxt(name)).map((parts) => parts.join('')),
   };
 }

@@ -14,20 +14,36 @@ export const ACCEPT_ENCODING = 'gzip';
  * @throws ConnectError PROTOCOL_ERROR
  */
 export async function readBody(response: IncomingMessage, maxBytes: number): Promise<Buffer> {
+  return useBody(response, maxBytes, async (source) => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of source) chunks.push(chunk);
+    return Buffer.concat(chunks);
+  });
+}
+
+/**
+ * The same as a stream, for one reader. A reader that ends early ends the response.
+ * @throws ConnectError PROTOCOL_ERROR; what the reader throws.
+ */
+export async function useBody<T>(
+  response: IncomingMessage,
+  maxBytes: number,
+  read: (body: AsyncIterable<Buffer>) => Promise<T>,
+): Promise<T> {
   const encoding = (response.headers['content-encoding'] ?? 'identity').trim().toLowerCase();
   if (Number(response.headers['content-length'] ?? 0) > maxBytes) throw tooLarge();
-  const chunks: Buffer[] = [];
-  const collect = async (source: AsyncIterable<Buffer>): Promise<void> => {
-    for await (const chunk of source) chunks.push(chunk);
+  let result: T | undefined;
+  const reader = async (source: AsyncIterable<Buffer>): Promise<void> => {
+    result = await read(source);
   };
-  if (encoding === 'identity' || encoding === '') await pipeline(response, atMost(maxBytes), collect);
+  if (encoding === 'identity' || encoding === '') await pipeline(response, atMost(maxBytes), reader);
   else if (isUnpackable(encoding))
-    await pipeline(response, atMost(maxBytes), UNPACK[encoding](), atMost(maxBytes), collect);
+    await pipeline(response, atMost(maxBytes), UNPACK[encoding](), atMost(maxBytes), reader);
   else
     throw new ConnectError('PROTOCOL_ERROR', 'The server packs its answer in an unknown way.', {
       why: 'unknown-encoding',
     });
-  return Buffer.concat(chunks);
+  return result as T;
 }
 
 function isUnpackable(encoding: string): encoding is keyof typeof UNPACK {

@@ -1,5 +1,5 @@
 import { type IncomingHttpHeaders, type IncomingMessage, request as httpRequest } from 'node:http';
-import { connect, type Connected, type ConnectPolicy } from '../connect.js';
+import { connect, type Connected, type ConnectPolicy, type ConnectTarget } from '../connect.js';
 import { ConnectError } from '../connect-error.js';
 import { underDeadline } from '../deadline.js';
 import { asConnectError } from '../tls.js';
@@ -8,7 +8,7 @@ import { ACCEPT_ENCODING, readBody } from './body.js';
 /** Redirects followed; RFC 9110 section 15.4 only asks for some limit. */
 const MAX_REDIRECTS = 3;
 /** Bytes of a response's headers: Node's own default, fixed here so that no flag of the process widens it. */
-const MAX_HEADER_BYTES = 16 * 1024;
+export const MAX_HEADER_BYTES = 16 * 1024;
 
 export interface HttpRequest {
   readonly method?: string;
@@ -61,7 +61,8 @@ export async function request(first: HttpRequest, policy: HttpPolicy, signal: Ab
   });
 }
 
-function checkedUrl(text: string, base?: string): URL {
+/** @throws ConnectError VALIDATION for what is no web address, or has a user name in it. */
+export function checkedUrl(text: string, base?: string): URL {
   let url: URL;
   try {
     url = new URL(text, base);
@@ -96,14 +97,7 @@ function withoutPrivate(headers: HttpRequest['headers'] = {}): HttpRequest['head
 
 async function exchange(asked: HttpRequest, policy: HttpPolicy, signal: AbortSignal): Promise<HttpResponse> {
   const url = new URL(asked.url);
-  const secure = url.protocol === 'https:';
-  const target = {
-    host: url.hostname,
-    port: Number(url.port) || (secure ? 443 : 80),
-    security: secure ? 'tls' : 'none',
-    ...asked.trust,
-  } as const;
-  const connected = await connect(target, policy, signal);
+  const connected = await connect(targetOf(url, asked.trust), policy, signal);
   const stop = (): void => void connected.socket.destroy();
   signal.addEventListener('abort', stop, { once: true });
   try {
@@ -117,6 +111,16 @@ async function exchange(asked: HttpRequest, policy: HttpPolicy, signal: AbortSig
     signal.removeEventListener('abort', stop);
     stop();
   }
+}
+
+export function targetOf(url: URL, trust: HttpRequest['trust']): ConnectTarget {
+  const secure = url.protocol === 'https:';
+  return {
+    host: url.hostname,
+    port: Number(url.port) || (secure ? 443 : 80),
+    security: secure ? 'tls' : 'none',
+    ...trust,
+  };
 }
 
 function send(asked: HttpRequest, url: URL, { socket }: Connected): Promise<IncomingMessage> {
@@ -136,11 +140,11 @@ function send(asked: HttpRequest, url: URL, { socket }: Connected): Promise<Inco
   });
 }
 
-const notHttp = (cause?: unknown): ConnectError =>
+export const notHttp = (cause?: unknown): ConnectError =>
   new ConnectError('PROTOCOL_ERROR', 'The server does not answer as a web server does.', { why: 'not-http', cause });
 
 /** The HTTP parser's and zlib's own complaints, and a cut connection. */
-function asHttpError(error: unknown): ConnectError {
+export function asHttpError(error: unknown): ConnectError {
   const code = String((error as NodeJS.ErrnoException | null)?.code ?? '');
   return code.startsWith('HPE_') || code.startsWith('Z_') ? notHttp(error) : asConnectError(error);
 }

@@ -87,6 +87,32 @@ export function checkConnection(
   return { errors, source: { host: host!, port: port!, security: form.security, username: form.username } };
 }
 
+/**
+ * The address of calendars and contacts: '' is none. A sealed password does not go to another address than it was typed for.
+ * Null: nothing against it.
+ */
+export function checkDavUrl(
+  typed: string,
+  password: string,
+  before: SourceSettings,
+  allowPlaintext: boolean,
+): FieldErrors | null {
+  if (typed !== '') {
+    let url: URL;
+    try {
+      url = new URL(typed);
+    } catch {
+      return { davUrl: { key: 'connection.errors.davInvalid' } };
+    }
+    const scheme = url.protocol === 'https:' || (allowPlaintext && url.protocol === 'http:');
+    if (!scheme || url.username !== '' || url.password !== '' || normaliseHost(url.hostname) === null)
+      return { davUrl: { key: 'connection.errors.davInvalid' } };
+  }
+  if (password === '' && before.host !== '' && (before.dav?.url ?? '') !== typed)
+    return { password: { key: 'connection.errors.passwordAgain' } };
+  return null;
+}
+
 /** A host as it is stored, or null when it is none: what parseHost takes is exactly what can be dialled. */
 export function normaliseHost(typed: string): string | null {
   return parseHost(typed) === null ? null : typed.trim().toLowerCase().replace(/\.$/, '');

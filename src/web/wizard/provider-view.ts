@@ -18,6 +18,8 @@ export interface ProviderView {
   readonly unavailable: string | null;
   readonly givesNow: readonly ItemKind[];
   readonly gives: Readonly<Record<ItemKind, Giving>>;
+  /** Its address of calendars and contacts is known and always the same, so they are ticked unless somebody unticks them. */
+  readonly knowsDav: boolean;
   /** Server, port and encryption where they are known. */
   readonly preset: Omit<ConnectionForm, 'username'> | null;
   /** The server need not be shown. */
@@ -70,6 +72,7 @@ function view(provider: Provider, say: Say): ProviderView {
     unavailable: optional('unavailable', words.unavailable),
     givesNow: ITEM_KINDS.filter((kind) => provider.gives[kind] === 'yes'),
     gives: provider.gives,
+    knowsDav: typeof provider.dav === 'object',
     preset: server && { host: server.host, port: String(server.port), security: server.security },
     hidesServer: !provider.asksForServer && server !== null,
     appPassword: provider.refusalMeans === 'AUTH_NEEDS_APP_PASSWORD',

@@ -24,6 +24,8 @@ const certificate = z.object({ fingerprint: text, subject: text, issuer: text, v
 const schema = z.object({
   provider: text,
   connection: connection.nullable().catch(null),
+  /** Address of calendars and contacts, as typed; '' where the provider's is known or none was given. */
+  davUrl: text,
   /** The address "find my settings" was asked for. */
   address: text,
   existing: z.enum(['keep', 'replace']).catch('keep'),
@@ -81,6 +83,7 @@ export function readForm(draft: Draft): WizardForm {
         security: source.security,
         username: source.username,
       }),
+    davUrl: form.davUrl || (source?.dav?.url ?? ''),
     kinds: form.kinds ?? (job.items.length > 0 ? [...job.items] : null),
     exclude: form.exclude ?? job.filters.excludeFolders ?? [],
     include: form.include ?? job.filters.includeFolders ?? [],

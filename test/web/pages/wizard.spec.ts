@@ -558,3 +558,48 @@ describe('the wizard where the new mailbox is opened by its own password', () =>
     expect(alice.page.text).not.toContain('new-canary');
   });
 });
+
+describe('the wizard where the new mailbox takes contacts and calendars', () => {
+  let web: WebApp;
+  let alice: PagesVisitor;
+  beforeAll(async () => {
+    web = await startWeb({ destinationTakes: ['mail', 'contacts', 'calendars', 'tasks'] });
+  });
+  afterAll(() => web.close());
+  beforeEach(() => {
+    web.room.records.clear();
+    web.room.nextTest = PASSED;
+    alice = new PagesVisitor(web, 'alice');
+  });
+  const job = () => [...web.room.records.values()].at(-1)!;
+
+  async function toItems(provider: string): Promise<void> {
+    await alice.goto('/new');
+    await alice.submit('/new', {});
+    await alice.submit('/type', { provider });
+    await alice.submit('/existing', { do: 'continue' });
+  }
+
+  it('offers them, asks where they are, and keeps the address with the source', async () => {
+    await toItems('imap');
+    await alice.submit('/items', { kinds: ['mail', 'contacts', 'notes'] });
+    expect(job().view.items).toEqual(['mail', 'contacts']);
+    expect(alice.text).toContain('Address of calendars and contacts');
+    await alice.submit('/connection', { ...CONNECTION, davUrl: 'ftp://dav.old.example/', do: 'test' });
+    expect(alice.text).toContain('This is not an address of the web.');
+    await alice.submit('/connection', { ...CONNECTION, davUrl: 'https://dav.old.example/x/', do: 'test' });
+    expect(job().view.source.dav).toEqual({ url: 'https://dav.old.example/x/' });
+    // The sealed password goes nowhere else.
+    await alice.goto(`/new/${job().view.id}/connection`);
+    await alice.submit('/connection', { ...CONNECTION, password: '', davUrl: 'https://thief.example/', do: 'test' });
+    expect(alice.text).toContain('please type the password again');
+    expect(job().view.source.dav).toEqual({ url: 'https://dav.old.example/x/' });
+  });
+
+  it('does not ask where the address is always the same, nor for what the provider does not give', async () => {
+    await toItems('fastmail');
+    await alice.submit('/items', { kinds: ['mail', 'calendars', 'tasks'] });
+    expect(job().view.items).toEqual(['mail', 'calendars']);
+    expect(alice.text).not.toContain('Address of calendars and contacts');
+  });
+});

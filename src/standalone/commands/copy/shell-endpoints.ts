@@ -1,8 +1,8 @@
 import type { ConnectPolicy } from '../../../protocols/connect.js';
 import type { Source } from '../../../sources/source.js';
 import { openHostedMailbox } from '../../../worker/destination-builder.js';
-import { openSource } from '../../../worker/endpoint-providers.js';
 import type { Endpoints } from '../../../worker/endpoints.js';
+import { openSource } from '../../../worker/source-builder.js';
 import type { CopyWish } from './wish.js';
 
 /** For resolving, dialling and TLS together (ms). */
@@ -32,8 +32,7 @@ export function shellEndpoints(
       const source = openSource(
         settings,
         secret,
-        POLICY,
-        { worker },
+        { policy: POLICY, worker },
         {
           target: { host, port, security, ...(ca ? { ca } : {}), ...(caFingerprint ? { caFingerprint } : {}) },
           ...(admin === undefined

@@ -1,6 +1,6 @@
 import type { Draft } from '../../../jobs/contract.js';
 import type { SourceSettings } from '../../../jobs/job.js';
-import { checkConnection, type ConnectionRules } from '../checks.js';
+import { checkConnection, checkDavUrl, type ConnectionRules } from '../checks.js';
 import { runTest } from '../run-test.js';
 import { fieldProblem, refusal, type Problems, type StepContext, type StepPage } from '../step-page.js';
 import { hostFor } from '../provider-view.js';
@@ -10,7 +10,7 @@ const ADDRESS = /^[^\s@]{1,64}@[^\s@.]+(\.[^\s@.]+)+$/;
 
 export const connectionPage: StepPage = {
   id: 'connection',
-  fields: ['address', 'host', 'port', 'security', 'username', 'password', 'destinationPassword'],
+  fields: ['address', 'host', 'port', 'security', 'username', 'password', 'davUrl', 'destinationPassword'],
 
   async view({ form, provider, draft, options, say }) {
     const connection = connectionOf(form, provider?.preset ?? null);
@@ -30,6 +30,7 @@ export const connectionPage: StepPage = {
       hasDestinationSecret: draft.hasDestinationSecret,
       passwordKept: draft.hasSecret && draft.job.source.host !== '',
       finds: provider?.hidesServer !== true,
+      asksForDav: asksForDav(form, provider),
       pinned: draft.job.source.caFingerprint ? form.certificate : null,
     };
   },
@@ -72,10 +73,12 @@ async function save(context: StepContext, body: FormBody) {
   const password = secretField(body, 'password');
   const destinationPassword = secretField(body, 'destinationPassword');
   const { errors, source } = checkConnection(connection, password, destinationPassword, rulesOf(options, draft));
-  if (source === null) {
+  const davUrl = asksForDav(form, provider) ? form.davUrl : '';
+  const davProblem = checkDavUrl(davUrl, password, draft.job.source, options.egress.allowPlaintext);
+  if (source === null || davProblem !== null) {
     // What was typed outlives a look at another step, right or wrong.
     await jobs.patch(who, draft.job.id, { form });
-    return again(form, { errors, alert: null });
+    return again(form, { errors: { ...errors, ...davProblem }, alert: null });
   }
   const pinned =
     keepsPin(draft.job.source, source) && field(body, 'unpin') === '' ? draft.job.source.caFingerprint : undefined;
@@ -86,6 +89,7 @@ async function save(context: StepContext, body: FormBody) {
         type: 'imap',
         ...(form.provider && { provider: form.provider }),
         ...source,
+        ...(davUrl !== '' && { dav: { url: davUrl } }),
         ...(pinned && { caFingerprint: pinned }),
       },
       ...(password !== '' && { secret: { password } }),
@@ -97,6 +101,11 @@ async function save(context: StepContext, body: FormBody) {
     return again(form, onField(error));
   }
   return { go: 'test' as const };
+}
+
+/** Only for what needs it, and only where the address is not the same for every account of the provider. */
+function asksForDav({ kinds }: WizardForm, provider: StepContext['provider']): boolean {
+  return provider?.knowsDav !== true && (kinds ?? []).some((kind) => kind !== 'mail');
 }
 
 function again(form: WizardForm, problems: Problems) {
@@ -129,6 +138,7 @@ function typed(form: WizardForm, body: FormBody): WizardForm {
   const security = field(body, 'security');
   return {
     ...form,
+    davUrl: 'davUrl' in body ? field(body, 'davUrl') : form.davUrl,
     address: 'address' in body ? field(body, 'address') : form.address,
     connection: {
       host: hostFor(form.provider, field(body, 'host'), field(body, 'username')),

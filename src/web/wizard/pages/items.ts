@@ -1,4 +1,5 @@
-import { ITEM_KINDS } from '../../../mailbox/kinds.js';
+import type { TestView } from '../../../jobs/job.js';
+import { ITEM_KINDS, type ItemKind } from '../../../mailbox/kinds.js';
 import { checkItems } from '../checks.js';
 import { refusal, type StepContext, type StepPage } from '../step-page.js';
 import {
@@ -17,16 +18,20 @@ export const itemsPage: StepPage = {
   id: 'items',
   fields: ['kinds', 'exclude', 'since', 'maxMegabytes'],
 
-  async view({ form, provider }) {
-    const gives = provider?.givesNow ?? [];
-    const chosen = form.kinds ?? gives;
+  async view(context) {
+    const { form, provider, draft } = context;
+    const offered = offeredBy(context);
+    const chosen = form.kinds ?? (provider?.knowsDav ? offered : offered.filter((kind) => kind === 'mail'));
+    const counts = countsOf(draft.test);
     return {
       kinds: ITEM_KINDS.map((kind) => ({
         kind,
-        offered: gives.includes(kind),
-        ticked: gives.includes(kind) && chosen.includes(kind),
+        offered: offered.includes(kind),
+        ticked: offered.includes(kind) && chosen.includes(kind),
         /** Why it is grey. */
-        reason: provider?.gives[kind] ?? 'not-yet',
+        reason: provider?.givesNow.includes(kind) ? 'not-taken' : (provider?.gives[kind] ?? 'not-yet'),
+        /** As the last test counted them; null: not counted. */
+        count: counts.get(kind) ?? null,
       })),
       excludeLines: folderLines(form.exclude),
       hasLabels: provider?.id === 'gmail',
@@ -55,11 +60,24 @@ export const itemsPage: StepPage = {
   keep: typed,
 };
 
-function typed({ form, provider }: StepContext, body: FormBody): WizardForm {
-  const gives = provider?.givesNow ?? [];
+/** What the provider gives and the new mailbox takes. */
+function offeredBy({ provider, options }: StepContext): ItemKind[] {
+  return (provider?.givesNow ?? []).filter((kind) => options.destinationTakes.includes(kind));
+}
+
+function countsOf(test: TestView | null): ReadonlyMap<ItemKind, number> {
+  const counts = new Map<ItemKind, number>();
+  if (test?.ok !== true) return counts;
+  for (const { kind, items } of test.folders) counts.set(kind, (counts.get(kind) ?? 0) + (items ?? 0));
+  return counts;
+}
+
+function typed(context: StepContext, body: FormBody): WizardForm {
+  const { form } = context;
+  const offered = offeredBy(context);
   return {
     ...form,
-    kinds: kindsOf(fields(body, 'kinds')).filter((kind) => gives.includes(kind)),
+    kinds: kindsOf(fields(body, 'kinds')).filter((kind) => offered.includes(kind)),
     exclude: parseFolderLines(field(body, 'exclude'), form.exclude),
     labels: field(body, 'labels') === 'keywords' ? 'keywords' : 'primary',
     deepVerify: field(body, 'deepVerify') === 'yes',

@@ -1,0 +1,202 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { digestObject } from '../../conversion/semantic/digest.js';
+import type { ItemKind } from '../../mailbox/kinds.js';
+import type { Note } from '../../mailbox/item.js';
+import type { TransferError } from '../../mailbox/transfer-error.js';
+import type { DavClient } from '../../protocols/dav/client.js';
+import type { DavCollection } from '../../protocols/dav/collections.js';
+import type { DavFailure } from '../../protocols/dav/failure.js';
+import { findByUid } from '../../protocols/dav/find-by-uid.js';
+import { get } from '../../protocols/dav/get.js';
+import { normalPath } from '../../protocols/dav/hrefs.js';
+import { MAX_OBJECT_BYTES, MULTIGET_ITEMS } from '../../protocols/dav/limits.js';
+import { type DavObject, multiget } from '../../protocols/dav/multiget.js';
+import { put, type PutResult } from '../../protocols/dav/put.js';
+import type { PlacedItem, StoreOutcome } from '../destination.js';
+import { alsoIn, bytesOf, formatOf, uidOf } from './form.js';
+import { idOf } from './ids.js';
+import { aboutObject, isUidConflict, leaseEnding, uidConflict } from './refusals.js';
+
+/** Tries of one PUT: its condition makes it harmless to do it again. */
+const PUT_TRIES = 3;
+const PAUSE_MS = 500;
+
+export interface Place {
+  readonly client: DavClient;
+  readonly collection: DavCollection;
+  /** What its folder holds: decides the format. */
+  readonly kind: ItemKind;
+}
+
+interface Sent {
+  readonly item: PlacedItem;
+  readonly path: string;
+  /** What was answered; null: it cannot be known. */
+  readonly answer: 'stored' | 'exists' | StoreOutcome;
+}
+
+/** Stores a batch over several connections, and reads back what arrived: one question for many. */
+export async function* storeObjects(
+  place: Place,
+  items: readonly PlacedItem[],
+  mayCommit: () => boolean,
+  signal: AbortSignal,
+): AsyncGenerator<StoreOutcome> {
+  let reading: Promise<StoreOutcome[]> = Promise.resolve([]);
+  try {
+    for (let at = 0; at < items.length; at += MULTIGET_ITEMS) {
+      const sent = await putAll(place, items.slice(at, at + MULTIGET_ITEMS), mayCommit, signal);
+      const before = await reading;
+      // What was stored is read back while the next ones are sent.
+      reading = readBack(place, sent, signal);
+      reading.catch(() => undefined);
+      yield* before;
+    }
+    yield* await reading;
+  } finally {
+    await reading.catch(() => undefined);
+  }
+}
+
+async function putAll(
+  place: Place,
+  items: readonly PlacedItem[],
+  mayCommit: () => boolean,
+  signal: AbortSignal,
+): Promise<Sent[]> {
+  const sent: Sent[] = [];
+  const waiting = [...items];
+  const worker = async (): Promise<void> => {
+    for (let item = waiting.shift(); item !== undefined; item = waiting.shift())
+      sent.push(await putOne(place, item, mayCommit, signal));
+  };
+  const workers = Array.from({ length: Math.min(place.client.maxConnections, items.length) }, worker);
+  const ended = await Promise.allSettled(workers);
+  for (const end of ended) if (end.status === 'rejected') throw end.reason;
+  return sent;
+}
+
+async function putOne(place: Place, item: PlacedItem, mayCommit: () => boolean, signal: AbortSignal): Promise<Sent> {
+  const { key } = item.ref;
+  if (item.placement.is !== 'put') throw new Error('the item was placed for another destination');
+  const path = item.placement.href;
+  const done = (answer: Sent['answer']): Sent => ({ item, path, answer });
+  const bytes = await bytesOf(item.body);
+  const also = alsoIn(item);
+  for (const [part, more] of also.entries()) {
+    const one = await tryPut(place, partPath(path, part + 1), more, mayCommit, signal);
+    if (one === 'lease') return done({ key, is: 'refused', error: leaseEnding() });
+    if (one === 'unknown') return done({ key, is: 'unknown' });
+    // There already, by an earlier try or under another name: either way it is kept.
+    if (one.is === 'refused' && one.failure.status !== 412 && !isUidConflict(one.failure))
+      return done({ key, is: 'refused', error: refusal(place, one.failure) });
+  }
+  const result = await tryPut(place, path, bytes, mayCommit, signal);
+  if (result === 'lease') return done({ key, is: 'refused', error: leaseEnding() });
+  if (result === 'unknown') return done({ key, is: 'unknown' });
+  if (result.is === 'stored') return done('stored');
+  if (result.failure.status === 412) return done('exists');
+  if (isUidConflict(result.failure)) return done(await conflict(place, item, result.failure, signal));
+  return done({ key, is: 'refused', error: refusal(place, result.failure) });
+}
+
+/** 'lease': nothing was sent. 'unknown': sent, and nobody knows what became of it. */
+async function tryPut(
+  { client, collection, kind }: Place,
+  path: string,
+  bytes: Uint8Array,
+  mayCommit: () => boolean,
+  signal: AbortSignal,
+): Promise<PutResult | 'lease' | 'unknown'> {
+  const type = formatOf(kind) === 'card' ? 'text/vcard; charset=utf-8' : 'text/calendar; charset=utf-8';
+  const object = { url: new URL(path, collection.url), bytes, type };
+  let mayBeThere = false;
+  for (let tries = 1; ; tries++) {
+    signal.throwIfAborted();
+    if (!mayCommit()) return mayBeThere ? 'unknown' : 'lease';
+    try {
+      const result = await put(client, object, signal);
+      if (result.is === 'stored' || !isPassing(result.failure)) return result;
+      // A gateway that gave up says nothing about the server behind it.
+      mayBeThere = true;
+      if (tries >= PUT_TRIES || result.failure.retryAfterMs !== undefined) throw client.toError(result.failure);
+    } catch (error) {
+      if (signal.aborted) return 'unknown';
+      const told = client.toError(error);
+      if (told.scope !== 'connection') throw told;
+      mayBeThere = true;
+      if (tries >= PUT_TRIES) return 'unknown';
+    }
+    await pause(PAUSE_MS * tries, undefined, { signal }).catch(() => undefined);
+  }
+}
+
+function isPassing({ status }: DavFailure): boolean {
+  return status >= 500 && status !== 507;
+}
+
+/** @throws TransferError for what is wider than the object. */
+function refusal({ client }: Place, failure: DavFailure): TransferError {
+  const about = aboutObject(failure);
+  if (about !== null) return about;
+  throw client.toError(failure);
+}
+
+/** Something with this UID is there under another name: equal means arrived, else it is the person's and stays. */
+async function conflict(
+  place: Place,
+  item: PlacedItem,
+  failure: DavFailure,
+  signal: AbortSignal,
+): Promise<StoreOutcome> {
+  const { client, collection } = place;
+  const { key } = item.ref;
+  const named = failure.hrefs.map((href) => normalPath(href, collection.url)).filter((path) => path !== null);
+  const paths = new Set([
+    ...named,
+    ...(await client.repeatable(signal, () => findByUid(client, collection, uidOf(item), signal))),
+  ]);
+  for (const path of paths) {
+    const there = await client.repeatable(signal, () =>
+      get(client, new URL(path, collection.url), path, MAX_OBJECT_BYTES, signal),
+    );
+    if (there !== null && digestObject(there.body).digest === item.body.digest)
+      return { key, is: 'merged', id: idOf(path, collection.path) ?? { epoch: '1', id: path } };
+  }
+  if (paths.size > 0) return { key, is: 'refused', error: uidConflict() };
+  // A refusal that only looked like one.
+  return { key, is: 'refused', error: aboutObject(failure) ?? uidConflict() };
+}
+
+/** ETags of exactly what was compared: a later change by the person has another one. */
+async function readBack(place: Place, sent: readonly Sent[], signal: AbortSignal): Promise<StoreOutcome[]> {
+  const { client, collection } = place;
+  const there = new Map<string, DavObject>();
+  const asked = sent.filter(({ answer }) => answer === 'stored' || answer === 'exists').map(({ path }) => path);
+  if (asked.length > 0)
+    await client.repeatable(signal, () =>
+      multiget(client, collection, asked, signal, (object) => {
+        there.set(object.path, object);
+      }),
+    );
+  return sent.map(({ item, path, answer }): StoreOutcome => {
+    const { key } = item.ref;
+    if (typeof answer !== 'string') return answer;
+    const id = idOf(path, collection.path);
+    const object = there.get(path);
+    if (id === null) throw new Error('the item was placed outside its collection');
+    // The server said yes and does not show it: the final listing looks again.
+    if (object === undefined)
+      return answer === 'stored' ? { key, is: 'stored', id, notes: [] } : { key, is: 'unknown' };
+    return { key, is: 'stored', id, etag: object.etag, notes: changed(item, object) };
+  });
+}
+
+function changed(item: PlacedItem, { body }: DavObject): Note[] {
+  return digestObject(body).digest === item.body.digest ? [] : [{ code: 'BODY_CHANGED' }];
+}
+
+function partPath(path: string, part: number): string {
+  const at = path.lastIndexOf('.');
+  return `${path.slice(0, at)}-${part}${path.slice(at)}`;
+}

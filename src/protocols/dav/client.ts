@@ -1,0 +1,172 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { TransferError } from '../../mailbox/transfer-error.js';
+import type { ConnectPolicy } from '../connect.js';
+import { HttpSession, type StreamedResponse } from '../http/session.js';
+import type { XmlStreamLimits } from '../xml.js';
+import { type DavErrorContext, DavFailure, failureOf, toTransferError } from './failure.js';
+import { ERROR_BYTES } from './limits.js';
+import { mayReceiveLogin } from './login-scope.js';
+import { type DavResource, type MultistatusEnd, readMultistatus } from './multistatus.js';
+
+export type DavLogin =
+  | { readonly kind: 'password'; readonly user: string; readonly password: string }
+  | { readonly kind: 'token'; readonly user: string; readonly token: string };
+
+export interface DavClientOptions {
+  /** The address the person, the provider's entry or the panel named: its host and its neighbours get the login. */
+  readonly home: URL;
+  /** Asked again when the server refuses: tokens end. */
+  readonly login: () => Promise<DavLogin>;
+  readonly policy: ConnectPolicy;
+  readonly maxConnections: number;
+  readonly trust?: { readonly caFingerprint?: string; readonly ca?: string };
+  readonly errors: DavErrorContext;
+}
+
+export interface DavRequest {
+  readonly method: string;
+  readonly url: URL;
+  readonly depth?: '0' | '1';
+  /** XML, or an object with its type. */
+  readonly body?: string | { readonly bytes: Uint8Array; readonly type: string };
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** Large collections make a server think for a while before its first byte (ms). */
+const QUIET_MS = 120_000;
+/** Connections that one question may use up. */
+const TRIES = 3;
+const PAUSE_MS = 250;
+
+/** One account at a DAV server: requests with its login, over kept connections, to the hosts that may have the login. */
+export class DavClient {
+  private readonly session: HttpSession;
+  private authorization: string | null = null;
+
+  constructor(private readonly options: DavClientOptions) {
+    const { policy, maxConnections, trust, home } = options;
+    this.session = new HttpSession({
+      policy,
+      maxConnections,
+      quietMs: QUIET_MS,
+      ...(trust === undefined ? {} : { trust: { ...trust, origin: home.origin } }),
+    });
+  }
+
+  get home(): URL {
+    return this.options.home;
+  }
+  get maxConnections(): number {
+    return this.options.maxConnections;
+  }
+
+  close(): void {
+    this.session.close();
+  }
+
+  toError(error: unknown): TransferError {
+    return toTransferError(error, this.options.errors);
+  }
+
+  /** One exchange, with the login. A status is no error, but 401 after a fresh login is. @throws what went wrong, as it is. */
+  async exchange<T>(
+    request: DavRequest,
+    signal: AbortSignal,
+    use: (response: StreamedResponse) => Promise<T>,
+  ): Promise<T> {
+    const { method, url, depth, body, headers } = request;
+    const asked = {
+      method,
+      url: url.href,
+      ...(body === undefined ? {} : { body: typeof body === 'string' ? Buffer.from(body) : body.bytes }),
+    };
+    const plain = {
+      ...(depth === undefined ? {} : { depth }),
+      ...(body === undefined
+        ? {}
+        : { 'content-type': typeof body === 'string' ? 'application/xml; charset=utf-8' : body.type }),
+      ...headers,
+    };
+    const refused = Symbol('refused');
+    for (let fresh = this.authorization === null; ; fresh = true) {
+      const authorization = await this.authorizationFor(url);
+      const result = await this.session.exchange(
+        { ...asked, headers: authorization === null ? plain : { ...plain, authorization } },
+        signal,
+        async (response) => (response.status === 401 && !fresh ? refused : use(response)),
+      );
+      if (result !== refused) return result as T;
+      const before = this.authorization;
+      this.authorization = null;
+      // The same password once more would only help to lock the account.
+      if ((await this.authorizationFor(url)) === before) throw new DavFailure(401, [], [], '401', undefined);
+    }
+  }
+
+  /** Without the login: a well-known address may lead anywhere. */
+  bare<T>(request: DavRequest, signal: AbortSignal, use: (response: StreamedResponse) => Promise<T>): Promise<T> {
+    const { method, url, headers } = request;
+    return this.session.exchange({ method, url: url.href, headers: { ...headers } }, signal, use);
+  }
+
+  /** Does a piece of work that may be repeated. @throws TransferError; the signal's reason. */
+  async repeatable<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await work();
+      } catch (error) {
+        signal.throwIfAborted();
+        const told = this.toError(error);
+        if (told.scope !== 'connection' || told.retryAfterMs !== undefined || tries >= TRIES) throw told;
+        await pause(PAUSE_MS * tries, undefined, { signal });
+      }
+    }
+  }
+
+  /**
+   * A multistatus as a stream: each resource is handed over as it comes.
+   * @throws DavFailure for another status than 207; ConnectError; XmlError.
+   */
+  multistatus(
+    request: DavRequest,
+    limits: XmlStreamLimits,
+    signal: AbortSignal,
+    onResource: (resource: DavResource) => void | Promise<void>,
+  ): Promise<MultistatusEnd> {
+    return this.exchange(request, signal, async (response) => {
+      if (response.status !== 207) throw await failed(response);
+      return response.body(limits.maxBytes, async (chunks) => {
+        const resources = readMultistatus(chunks, response.url, limits);
+        for (;;) {
+          const next = await resources.next();
+          if (next.done === true) return next.value;
+          await onResource(next.value);
+        }
+      });
+    });
+  }
+
+  private async authorizationFor(url: URL): Promise<string | null> {
+    if (!mayReceiveLogin(url, this.options.home)) return null;
+    if (this.authorization === null) {
+      const login = await this.options.login();
+      this.authorization =
+        login.kind === 'token'
+          ? `Bearer ${login.token}`
+          : `Basic ${Buffer.from(`${login.user}:${login.password}`, 'utf8').toString('base64')}`;
+    }
+    return this.authorization;
+  }
+}
+
+/** What a refusal says, for throwing. */
+export async function failed(response: StreamedResponse): Promise<DavFailure> {
+  const body = await response
+    .body(ERROR_BYTES, async (chunks) => {
+      const parts: Buffer[] = [];
+      for await (const chunk of chunks) parts.push(chunk);
+      return Buffer.concat(parts);
+    })
+    .catch(() => Buffer.alloc(0));
+  return failureOf(response.status, response.headers, body);
+}

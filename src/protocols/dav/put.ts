@@ -1,0 +1,27 @@
+import { type DavClient, failed } from './client.js';
+import type { DavFailure } from './failure.js';
+
+export type PutResult =
+  { readonly is: 'stored'; readonly etag: string | null } | { readonly is: 'refused'; readonly failure: DavFailure };
+
+/**
+ * Stores one object where there is none yet (RFC 9110 section 13.1.2), so that doing it twice does no harm.
+ * @throws ConnectError when it is not known whether it was stored.
+ */
+export function put(
+  client: DavClient,
+  object: { readonly url: URL; readonly bytes: Uint8Array; readonly type: string },
+  signal: AbortSignal,
+): Promise<PutResult> {
+  const { url, bytes, type } = object;
+  // SOGo sends invitations unless it is told not to; RFC 6638 section 8.1 stops replies of attendees elsewhere.
+  const quiet = { 'x-sogo-send-appointment-notifications': 'NO', 'schedule-reply': 'F' };
+  return client.exchange(
+    { method: 'PUT', url, body: { bytes, type }, headers: { 'if-none-match': '*', ...quiet } },
+    signal,
+    async (response): Promise<PutResult> => {
+      if (response.status >= 200 && response.status < 300) return { is: 'stored', etag: response.headers.etag ?? null };
+      return { is: 'refused', failure: await failed(response) };
+    },
+  );
+}
