@@ -192,6 +192,7 @@ describe('a new server that wants us to wait', () => {
 const ASKS: readonly (readonly [text: string, code: string, action: RegExp])[] = [
   ['[ALERT] Application-specific password required', 'AUTH_NEEDS_APP_PASSWORD', /app password/],
   ['account does not have IMAP access enabled', 'IMAP_DISABLED', /Switch on IMAP/],
+  ['[AUTHENTICATIONFAILED] Invalid credentials', 'AUTH_FAILED', /password/],
 ];
 
 describe('an old provider that wants something of its customer', () => {
@@ -213,10 +214,13 @@ async function asksFor(text: string, code: string, action: RegExp): Promise<void
   const tested = await api.post<{ ok: boolean; id: string }>('/connection-tests', { source, mailbox });
   expect(tested.status).toBeLessThan(300);
   await testPassed(tested.body.id);
+  const signIns = one.old.count('AUTHENTICATE');
   one.old.rule = no('AUTHENTICATE', `NO ${text}`);
   const { body } = await api.post('/jobs', one.order);
   const asked = await api.until(body.id, ['waiting', 'failed', 'needs-action', 'completed'], 120_000);
   expect(asked).toMatchObject({ state: 'needs-action', reason: { code, action: expect.stringMatching(action) } });
+  // A loop of refused sign-ins would lock the account.
+  expect(one.old.count('AUTHENTICATE') - signIns).toBe(1);
   one.old.calm();
   expect((await api.put(`/jobs/${body.id}/credentials`, { password: one.from.password })).status).toBe(200);
   await api.post(`/jobs/${body.id}/resume`);
