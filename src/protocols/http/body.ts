@@ -32,18 +32,28 @@ export async function useBody<T>(
 ): Promise<T> {
   const encoding = (response.headers['content-encoding'] ?? 'identity').trim().toLowerCase();
   if (Number(response.headers['content-length'] ?? 0) > maxBytes) throw tooLarge();
-  let result: T | undefined;
+  let outcome: { readonly result: T } | { readonly error: unknown } | null = null;
   const reader = async (source: AsyncIterable<Buffer>): Promise<void> => {
-    result = await read(source);
+    outcome = await read(source).then(
+      (result) => ({ result }),
+      (error: unknown) => ({ error }),
+    );
+    if ('error' in outcome) throw outcome.error;
   };
-  if (encoding === 'identity' || encoding === '') await pipeline(response, atMost(maxBytes), reader);
-  else if (isUnpackable(encoding))
-    await pipeline(response, atMost(maxBytes), UNPACK[encoding](), atMost(maxBytes), reader);
-  else
+  const plain = encoding === 'identity' || encoding === '';
+  if (!plain && !isUnpackable(encoding))
     throw new ConnectError('PROTOCOL_ERROR', 'The server packs its answer in an unknown way.', {
       why: 'unknown-encoding',
     });
-  return result as T;
+  try {
+    if (plain) await pipeline(response, atMost(maxBytes), reader);
+    else await pipeline(response, atMost(maxBytes), UNPACK[encoding](), atMost(maxBytes), reader);
+  } catch (error) {
+    // A reader that gives up makes the stream say that it was aborted.
+    const ended = outcome as { readonly error: unknown } | { readonly result: T } | null;
+    throw ended !== null && 'error' in ended ? ended.error : error;
+  }
+  return (outcome as unknown as { readonly result: T }).result;
 }
 
 function isUnpackable(encoding: string): encoding is keyof typeof UNPACK {

@@ -1,0 +1,247 @@
+import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
+import { gzipSync } from 'node:zlib';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import type { TransferError } from '../../../src/mailbox/transfer-error.js';
+import { lookUpService } from '../../../src/protocols/dav/discover.js';
+import { mayReceiveLogin } from '../../../src/protocols/dav/login-scope.js';
+import { DavSource } from '../../../src/sources/dav/dav-source.js';
+import { BodyStaging } from '../../../src/transfer/staging.js';
+import { POLICY } from '../../contracts/closed-network.js';
+import { collect } from '../../contracts/messages.js';
+import { event } from '../../contracts/objects.js';
+import { Listeners } from '../../fixtures/listeners.js';
+
+const listeners = new Listeners();
+const sources: DavSource[] = [];
+const signal = new AbortController().signal;
+afterEach(async () => {
+  for (const source of sources.splice(0)) await source.close();
+  await listeners.closeAll();
+});
+
+const NS = 'xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"';
+const multistatus = (inner: string): string => `<?xml version="1.0"?><D:multistatus ${NS}>${inner}</D:multistatus>`;
+const response = (href: string, props: string): string =>
+  `<D:response><D:href>${href}</D:href><D:propstat><D:prop>${props}</D:prop><D:status>HTTP/1.1 200 OK</D:status></D:propstat></D:response>`;
+const HOME = '<C:calendar-home-set><D:href>/home/</D:href></C:calendar-home-set>';
+const CALENDAR =
+  '<D:resourcetype><D:collection/><C:calendar/></D:resourcetype><D:displayname>Work</D:displayname><C:supported-calendar-component-set><C:comp name="VEVENT"/></C:supported-calendar-component-set>';
+const listed = (name: string, bytes = 400): string =>
+  response(name, `<D:getetag>"1"</D:getetag><D:getcontentlength>${bytes}</D:getcontentlength>`);
+
+/** A calendar server with one calendar; `odd` answers first, where it wants to. */
+async function server(
+  odd: (asked: IncomingMessage, answer: ServerResponse, body: string) => boolean = () => false,
+  objects: readonly string[] = ['/home/work/a.ics'],
+): Promise<DavSource> {
+  const listener: RequestListener = (asked, answer) => {
+    const parts: Buffer[] = [];
+    asked.on('data', (part: Buffer) => parts.push(part));
+    asked.on('end', () => {
+      const body = Buffer.concat(parts).toString();
+      if (odd(asked, answer, body)) return;
+      const xml = (inner: string): void => {
+        answer.writeHead(207, { 'content-type': 'application/xml' });
+        answer.end(multistatus(inner));
+      };
+      if (asked.url === '/dav/') return xml(response('/dav/', HOME));
+      if (asked.url === '/home/') return xml(response('/home/work/', CALENDAR));
+      if (body.includes('calendar-query')) return xml(objects.map((name) => listed(name)).join(''));
+      if (body.includes('calendar-multiget'))
+        return xml(
+          [...body.matchAll(/<D:href>([^<]+)/g)]
+            .map(([, href]) =>
+              response(href!, `<D:getetag>"1"</D:getetag><C:calendar-data>${event(1)}</C:calendar-data>`),
+            )
+            .join(''),
+        );
+      if (asked.method === 'GET') return void answer.end(event(1));
+      answer.writeHead(404);
+      answer.end();
+    });
+  };
+  const { port } = await listeners.listen(createServer(listener));
+  const url = new URL(`http://127.0.0.1:${port}/dav/`);
+  const source = new DavSource({
+    urls: { caldav: url },
+    login: async () => ({ kind: 'password', user: 'alice', password: 'secret' }),
+    policy: POLICY,
+    owner: 'alice',
+  });
+  sources.push(source);
+  return source;
+}
+
+async function failure(work: Promise<unknown>): Promise<Pick<TransferError, 'code' | 'scope'>> {
+  const error = await work.then(
+    () => null,
+    (reason: unknown) => reason as TransferError,
+  );
+  return { code: error?.code ?? 'none', scope: error?.scope ?? 'item' };
+}
+
+async function readAll(source: DavSource): Promise<Record<string, number>> {
+  const [folder] = await source.listFolders(signal);
+  const items = (await collect(source.scan(folder!, null, signal))).flatMap((page) => page.items);
+  const outcomes: Record<string, number> = {};
+  for await (const outcome of source.read(folder!, items, new BodyStaging(), signal)) {
+    const name = outcome.is === 'unreadable' ? outcome.error.code : outcome.is;
+    outcomes[name] = (outcomes[name] ?? 0) + 1;
+    if (outcome.is === 'staged') await outcome.item.body.release();
+  }
+  return outcomes;
+}
+
+describe('a calendar server that means harm', () => {
+  it.each([
+    ['a DOCTYPE', '<!DOCTYPE a><a/>'],
+    ['a billion laughs', '<!DOCTYPE a [<!ENTITY l "ha"><!ENTITY m "&l;&l;&l;&l;">]><a>&m;</a>'],
+    ['an external entity', '<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]><a>&x;</a>'],
+  ])('%s ends it and is not read', async (_, document) => {
+    const source = await server((_asked, answer) => {
+      answer.writeHead(207);
+      answer.end(document);
+      return true;
+    });
+    expect(await failure(source.connect(signal))).toEqual({ code: 'XML_FORBIDDEN', scope: 'account' });
+  });
+
+  it('does not send the login after a redirect to a stranger, and asks no such server', async () => {
+    const stranger: string[] = [];
+    const { port } = await listeners.listen(
+      createServer((asked, answer) => {
+        stranger.push(`${asked.url} ${asked.headers.authorization}`);
+        answer.end();
+      }),
+    );
+    const source = await server((_asked, answer) => {
+      answer.writeHead(301, { location: `http://127.0.0.1:${port}/dav/` });
+      answer.end();
+      return true;
+    });
+    expect(await failure(source.connect(signal))).toEqual({ code: 'DAV_NOT_FOUND', scope: 'account' });
+    expect(stranger).toEqual([]);
+  });
+
+  it('does not believe an href outside the collection, or on another server', async () => {
+    const source = await server(undefined, [
+      '/home/work/a.ics',
+      '/home/other/b.ics',
+      '/home/work/../../etc/passwd',
+      'http://127.0.0.1:1/home/work/c.ics',
+      '/home/work/deeper/d.ics',
+    ]);
+    expect(await readAll(source)).toEqual({ staged: 1 });
+  });
+
+  it('names an event of 100 MB as too large and reads the others', async () => {
+    const big = '/home/work/big.ics';
+    const source = await server(
+      (asked, answer, body) => {
+        const wants = body.includes(big) && body.includes('multiget');
+        if (!wants && asked.url !== big) return false;
+        if (wants) answer.writeHead(207);
+        const chunk = Buffer.alloc(1024 * 1024, 'x');
+        let left = 100;
+        const more = (): void => {
+          while (left-- > 0) if (!answer.write(chunk)) return void answer.once('drain', more);
+          answer.end();
+        };
+        if (wants) answer.write(`<D:multistatus ${NS}><D:response><D:href>${big}</D:href>`);
+        more();
+        return true;
+      },
+      ['/home/work/a.ics', big, '/home/work/c.ics'],
+    );
+    expect(await readAll(source)).toEqual({ staged: 2, MESSAGE_TOO_LARGE: 1 });
+  });
+
+  it('stops at a gzip bomb', async () => {
+    const bomb = gzipSync(Buffer.alloc(64 * 1024 * 1024, 'x'));
+    const source = await server(
+      (asked, answer) => {
+        if (asked.method !== 'GET') return false;
+        answer.writeHead(200, { 'content-encoding': 'gzip' });
+        answer.end(bomb);
+        return true;
+      },
+      ['/home/work/a.ics'],
+    );
+    expect(await readAll(source)).toEqual({ MESSAGE_TOO_LARGE: 1 });
+  });
+
+  it('lists everything when the server has forgotten the token', async () => {
+    let refused = 0;
+    const source = await server((_asked, answer, body) => {
+      if (!body.includes('sync-collection')) return false;
+      refused++;
+      answer.writeHead(403);
+      answer.end('<D:error xmlns:D="DAV:"><D:valid-sync-token/></D:error>');
+      return true;
+    });
+    const [folder] = await source.listFolders(signal);
+    const pages = await collect(source.scan(folder!, { syncToken: 'old', ctag: null }, signal));
+    expect(pages.flatMap((page) => page.items)).toHaveLength(1);
+    expect(pages.every((page) => page.full)).toBe(true);
+    // A collection that never said that it can sync is not asked to.
+    expect(refused).toBe(0);
+  });
+
+  it('says that the password is refused when it is so in the middle, and tries it only once more', async () => {
+    let seen = 0;
+    const source = await server((_asked, answer, body) => {
+      if (!body.includes('calendar-query') || ++seen < 2) return false;
+      answer.writeHead(401);
+      answer.end();
+      return true;
+    });
+    const [folder] = await source.listFolders(signal);
+    expect(await failure(collect(source.scan(folder!, null, signal)))).toEqual({
+      code: 'AUTH_FAILED',
+      scope: 'account',
+    });
+    expect(seen).toBe(2);
+  });
+
+  it('says that the folder is gone when the calendar vanishes', async () => {
+    let seen = 0;
+    const source = await server((_asked, answer, body) => {
+      if (!body.includes('calendar-query') || ++seen < 2) return false;
+      answer.writeHead(404);
+      answer.end();
+      return true;
+    });
+    const [folder] = await source.listFolders(signal);
+    expect(await failure(collect(source.scan(folder!, null, signal)))).toEqual({
+      code: 'FOLDER_GONE',
+      scope: 'folder',
+    });
+  });
+});
+
+describe('who may have the login', () => {
+  it.each([
+    ['https://caldav.icloud.com/', 'https://p42-caldav.icloud.com/', true],
+    ['https://example.org/', 'https://dav.example.org/', true],
+    ['https://dav.example.org/', 'https://example.org.evil.test/', false],
+    ['https://dav.example.org/', 'http://dav.example.org/', false],
+    ['https://dav.example.org/', 'https://dav.example.org:8443/', false],
+    ['https://dav.example.org/', 'https://127.0.0.1/', false],
+    ['https://example.org/', 'https://other.org/', false],
+  ])('at %s: %s %s', (home, url, may) => expect(mayReceiveLogin(new URL(url), new URL(home))).toBe(may));
+
+  it('looks a domain up as RFC 6764 says', async () => {
+    const dns = {
+      srv: async (name: string) =>
+        name === '_caldavs._tcp.example.org'
+          ? [
+              { name: 'worse.example.org', port: 443, priority: 20, weight: 0 },
+              { name: 'dav.example.org.', port: 8443, priority: 10, weight: 0 },
+            ]
+          : Promise.reject(new Error('ENODATA')),
+      txt: async () => ['v=1', 'path=/caldav/'],
+    };
+    expect(String(await lookUpService('example.org', 'caldav', dns))).toBe('https://dav.example.org:8443/caldav/');
+    expect(await lookUpService('example.org', 'carddav', dns)).toBeNull();
+  });
+});
