@@ -163,7 +163,7 @@ export class RunJob {
         if (!hasSource(job)) throw new Error(`the queued job ${id} has no source`);
         const kind: RunKind = job.nextRun;
         const [row]: { id: string }[] = await manager.query(
-          `INSERT INTO mailferry.runs (job, kind, worker) VALUES ($1, $2, $3) RETURNING id`,
+          `INSERT INTO mailferry.runs (job, kind, worker, started_at) VALUES ($1, $2, $3, clock_timestamp()) RETURNING id`,
           [id, kind, worker],
         );
         return { job, run: await manager.findOneByOrFail(RunEntity, { id: row!.id }) };
