@@ -49,6 +49,8 @@ export default tseslint.config(
         EventSource: 'readonly',
         fetch: 'readonly',
         setTimeout: 'readonly',
+        setInterval: 'readonly',
+        clearInterval: 'readonly',
         location: 'readonly',
       },
     },

@@ -103,6 +103,7 @@ async function move(run: Run): Promise<'complete' | 'incomplete'> {
   await run.step('verified');
   await run.sourceChanges.report(folders.all, ({ source }) => folders.listed.has(source.id));
   await describeRefusals(run, folders.all);
+  await forgetVanished(run, folders);
   const complete = await reconcile(run, folders);
   await run.step('reconciled');
   if (run.options.existing === 'replace') await setOldAside(run, lanes);
@@ -240,6 +241,14 @@ function lostAtDestination(): TransferError {
     retry: 'later',
     code: 'LOST_AT_DESTINATION',
   });
+}
+
+/** What a run that was interrupted saw in a folder that has gone since, and nobody settled, is found no more. */
+async function forgetVanished(run: Run, folders: Folders): Promise<void> {
+  const nothing = { pending: 0, pendingBytes: 0, settledEarlier: 0, bytesEarlier: 0 };
+  const counts = await run.ledger.counts();
+  for (const { id, source } of folders.all)
+    if (!folders.listed.has(source.id) && counts.has(id)) await run.ledger.listed(id, nothing);
 }
 
 /** found = copied + already there + skipped + failed, for every folder. */

@@ -45,7 +45,8 @@ export async function followSourceNames(
   }
   for (const one of pairs.leftOver()) {
     const perhaps = pairs.candidates(one).filter((folder) => folder.epoch === one.source.epoch);
-    const only = perhaps.length === 1;
+    // One whose name is still there was numbered anew rather than renamed.
+    const only = perhaps.length === 1 && !open.some((folder) => folder.id === one.source.id);
     await pairs.joinFirst(one, perhaps, (folder) => recognise(run, () => hasSameUids(run, one, folder, only)));
   }
   for (const one of pairs.leftOver()) {
