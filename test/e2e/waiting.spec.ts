@@ -233,7 +233,7 @@ async function asksFor(text: string, code: string, action: RegExp): Promise<void
 async function testPassed(id: string): Promise<void> {
   for (;;) {
     const { body } = await api.get<{ ok?: boolean }>(`/connection-tests/${id}`);
-    if (body.ok !== undefined) return expect(body.ok).toBe(true);
+    if (body.ok !== undefined) return expect(body).toMatchObject({ ok: true });
     await new Promise((done) => setTimeout(done, 100));
   }
 }

@@ -3,9 +3,9 @@
  * are, else downloaded and unpacked into the tools folder once, with the libraries the machine lacks.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { cpSync, existsSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { isRoot } from '../../src/standalone/infra/places.js';
+import { canEnter, isRoot, systemPlace } from '../../src/standalone/infra/places.js';
 import { libraryPath, unpackPackages } from '../../src/standalone/infra/tools.js';
 
 export interface DebianPrograms {
@@ -43,6 +43,28 @@ export function debianPrograms({ name, programs, packages, libraries }: DebianWa
 }
 
 function unpacked(name: string, packages: readonly string[]): { dir: string } | { error: string } {
+  const tree = fetched(name, packages);
+  return 'error' in tree ? tree : { dir: reachable(tree.dir, name) };
+}
+
+/** Servers that drop root's rights cannot enter a clone in /root: then the programs are copied to where everybody can. */
+function reachable(dir: string, name: string): string {
+  const nobody = { uid: 65_534, gid: 65_534 };
+  if (!isRoot() || canEnter(dir, nobody)) return dir;
+  const open = join(systemPlace(dir), name);
+  if (existsSync(open)) return open;
+  const copy = `${open}.${process.pid}`;
+  cpSync(dir, copy, { recursive: true, verbatimSymlinks: true });
+  try {
+    renameSync(copy, open);
+  } catch {
+    // Another run was first.
+    rmSync(copy, { recursive: true, force: true });
+  }
+  return open;
+}
+
+function fetched(name: string, packages: readonly string[]): { dir: string } | { error: string } {
   const first = unpackPackages(name, packages, () => undefined);
   if (!('error' in first) || !isRoot()) return first;
   // The package lists of a fresh image are empty or old.
