@@ -117,6 +117,8 @@ async function inLanes(
   work: (lane: Lane) => Promise<unknown>,
   perConnection = 1,
 ): Promise<void> {
+  // Whoever begins nothing because of a stop must not seem to have done it all.
+  run.check();
   const size = (lane: Lane) => lane.sources.reduce((sum, { source }) => sum + (source.bytes ?? source.items ?? 0), 0);
   const waiting = [...lanes].sort((a, b) => size(b) - size(a));
   const most = Math.max(1, Math.min(MOST_LANES, run.sourceFacts.maxConnections * perConnection, lanes.length));
@@ -158,6 +160,7 @@ async function inLanes(
   const ended = await Promise.allSettled(workers);
   const errors = ended.flatMap((end) => (end.status === 'rejected' ? [end.reason as unknown] : []));
   if (errors.length > 0) throw errors.find((error) => !(error instanceof Stopped)) ?? errors[0];
+  if (waiting.length > 0) run.check();
 }
 
 /**

@@ -409,6 +409,18 @@ describe('a stop', () => {
       expect(contents(world.hoster, 'INBOX')).toEqual(contents(world.old, 'INBOX'));
     }
   });
+
+  it('before anything is copied never counts as a completed run', async () => {
+    for (const at of ['leased', 'connected', 'listed', 'folders-ensured', 'recovered'] as const) {
+      const world = new World();
+      fill(world, ['INBOX'], 1, 2);
+      const stop = new AbortController();
+      const onStep = (step: string): void => {
+        if (step === at) stop.abort('pause');
+      };
+      expect([at, await world.run({ stop: stop.signal, onStep })]).toEqual([at, { is: 'stopped', why: 'pause' }]);
+    }
+  });
 });
 
 describe('deep verify', () => {
