@@ -77,6 +77,30 @@ export const CHANGES: Readonly<Record<string, string>> = {
   REPLACE_REFUSED: 'Nothing in the new mailbox was replaced.',
 };
 
+/** Said of a folder as a whole: how often it was said is no number of items. */
+const OF_FOLDERS: ReadonlySet<string> = new Set([
+  'FOLDER_RENAMED',
+  'SOURCE_FOLDER_RENAMED',
+  'DESTINATION_FOLDER_RENAMED',
+  'FOLDER_NOT_REMADE',
+  'LABEL_VIEW',
+  'CHATS',
+  'FOLDER_FAILED',
+  'FOLDER_NAME',
+  'SHARED_FOLDER',
+  'NOT_PERMITTED',
+  'NOT_MAIL',
+  'GENERATED_FOLDER',
+  'KIND_NOT_TAKEN',
+  'LISTING_PARTIAL',
+  'COUNTS_DIFFER',
+  'REPLACE_REFUSED',
+]);
+
+export function isOfFolder(code: string): boolean {
+  return OF_FOLDERS.has(code);
+}
+
 /** What did not arrive, where the engine gave no sentence of its own. */
 export const REFUSALS: Readonly<Record<string, string>> = {
   MESSAGE_TOO_LARGE: 'It is larger than the new mail server accepts.',

@@ -2,6 +2,7 @@ import { isFinal } from '../../jobs/job-state.js';
 import type { Counts, FolderProgress } from '../../jobs/job.js';
 import type { ItemKind } from '../../mailbox/kinds.js';
 import type { Report, ReportItem } from '../../reports/contract.js';
+import { isOfFolder } from '../../reports/words.js';
 import { segmentsOf, settledOf } from './job-page.js';
 
 export type OutcomeFilter = 'skipped' | 'failed' | null;
@@ -29,7 +30,7 @@ export function reportPage(report: Report, items: readonly ReportItem[], outcome
     items,
     anyMissing: counts.skipped + counts.failed > 0,
     outcome: outcome ?? '',
-    changes: report.changes,
+    changes: report.changes.map((change) => ({ ...change, counted: !isOfFolder(change.code) })),
   };
 }
 

@@ -268,7 +268,7 @@ function passwordWish(req: Request, job: JobView): JobAction | null {
 
 /** What was done set the migration going; what support notes does not. */
 function isOnItsWay(req: Request): boolean {
-  return ACTIONS.some((action) => action === req.query['done']);
+  return [...ACTIONS, 'start'].some((action) => action === req.query['done']);
 }
 
 /** What is mine: a supporter's and a domain admin's other rows have pages of their own. */

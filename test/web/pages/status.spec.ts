@@ -71,6 +71,15 @@ describe('the pages of a migration without JavaScript', () => {
     for (const action of ['retry', 'pause', 'cancel']) expect(alice.page.text).not.toContain(`/jobs/${id}/${action}`);
   });
 
+  it('does not say "on its way" of one that has arrived', async () => {
+    const { id } = await running();
+    await alice.goto(`/jobs/${id}?done=start`);
+    expect(alice.text).toContain('The migration is on its way.');
+    web.room.change(id, { state: 'completed', outcome: 'complete' });
+    await alice.goto(`/jobs/${id}?done=start`);
+    expect(alice.text).not.toContain('on its way');
+  });
+
   it('asks before it cancels', async () => {
     const { id } = await running();
     await alice.goto(`/jobs/${id}/cancel`);
