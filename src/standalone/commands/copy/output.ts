@@ -96,7 +96,9 @@ function textOf(event: Exclude<CopyEvent, { event: 'progress' }>): string | null
     case 'start':
       return `${event.resumed ? 'going on with' : 'copying'} ${event.from} -> ${event.to}`;
     case 'log':
-      return event.level === 'info' ? null : `${event.level}: ${event.message}${said(event.detail)}`;
+      return event.level === 'info'
+        ? null
+        : `${event.level}${where(event.detail)}: ${event.message}${said(event.detail)}`;
     case 'state':
       if (event.state !== 'waiting') return null;
       return `waiting until ${event.until ?? 'later'}: ${event.reason?.message ?? ''} Ctrl-C stops; the same command goes on.`;
@@ -107,10 +109,19 @@ function textOf(event: Exclude<CopyEvent, { event: 'progress' }>): string | null
   }
 }
 
-/** What the server said, where it did. */
+/** Which of the two servers it is about. */
+function where(detail: unknown): string {
+  const { side } = (detail ?? {}) as { side?: unknown };
+  return side === 'source' ? ' at the old server' : side === 'destination' ? ' at the new server' : '';
+}
+
+/** What the server said, where it did, and what an option can do about it. */
 function said(detail: unknown): string {
   if (typeof detail !== 'object' || detail === null) return '';
-  const { code, serverText, folder } = detail as Record<string, unknown>;
+  const { code, serverText, folder, side } = detail as Record<string, unknown>;
   const parts = [code, folder, serverText].filter((part) => typeof part === 'string');
-  return parts.length === 0 ? '' : ` (${parts.join(': ')})`;
+  const end = side === 'destination' ? 'to' : 'from';
+  const advice =
+    code === 'TLS_UNTRUSTED' ? ` Name its authority by --${end}-ca, or the certificate by --${end}-fingerprint.` : '';
+  return parts.length === 0 ? '' : ` (${parts.join(': ')})${advice}`;
 }
