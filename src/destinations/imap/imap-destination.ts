@@ -1,62 +1,50 @@
 import type { DestinationFolder, FolderPlan, SourceFolder } from '../../mailbox/folder.js';
 import type { StagedItem } from '../../mailbox/item.js';
-import { TransferError } from '../../mailbox/transfer-error.js';
-import type { ConnectPolicy } from '../../protocols/connect.js';
-import { quota } from '../../protocols/imap/commands/quota.js';
-import type { MessageMetadata } from '../../protocols/imap/commands/fetch-metadata.js';
-import type { MailboxState } from '../../protocols/imap/commands/select.js';
 import { status } from '../../protocols/imap/commands/status.js';
 import { unselect } from '../../protocols/imap/commands/unselect.js';
 import type { ImapConnection } from '../../protocols/imap/connection.js';
-import { ImapFailure, isRefusal } from '../../protocols/imap/failure.js';
-import { FolderBurst, type OpenedWindow, openWindow } from '../../protocols/imap/folder-burst.js';
-import { fetchWindow, inPages, uidWindows } from '../../protocols/imap/mailbox-windows.js';
-import { type ImapLogin, openImap } from '../../protocols/imap/open.js';
+import { isRefusal } from '../../protocols/imap/failure.js';
+import { inPages } from '../../protocols/imap/mailbox-windows.js';
 import { ImapPool } from '../../protocols/imap/pool.js';
-import { isUid } from '../../protocols/imap/sequence-set.js';
 import { ImapSession } from '../../protocols/imap/session.js';
-import {
-  type AsideOutcome,
-  type Destination,
-  type DestinationFacts,
-  type DestinationId,
-  type DestinationMark,
-  type Fingerprint,
-  type FlagChange,
-  type FlagRefusal,
-  type FoundItem,
-  MAX_LIST_WINDOW,
-  type PlacedItem,
-  type Placement,
-  type StoreOutcome,
-  type Whereabouts,
+import type {
+  AsideOutcome,
+  Destination,
+  DestinationFacts,
+  DestinationId,
+  DestinationMark,
+  Fingerprint,
+  FlagChange,
+  FlagRefusal,
+  FoundItem,
+  PlacedItem,
+  Placement,
+  StoreOutcome,
+  Whereabouts,
 } from '../destination.js';
-import type { ResolvedGrant } from '../grant.js';
 import { fullAfterAll, missingMailbox } from './append-errors.js';
 import { type Directory, readDirectory, withFolders } from './directory.js';
 import { ensureFolders } from './ensure.js';
 import { fingerprintUids } from './fingerprint.js';
+import { FolderMarks } from './folder-marks.js';
+import { epochNumber, uidsOf } from './ids.js';
+import { appendLimit, quotaOf } from './limits.js';
+import { FolderListing } from './listing.js';
 import { locate } from './locate.js';
 import { planFolders } from './plan.js';
 import { fitPath, pathKey } from './names.js';
 import { changeFlags } from './change-flags.js';
 import { PermanentFlags } from './permanent-flags.js';
-import { setAside } from './set-aside.js';
+import { recoveryPlan, setAside } from './set-aside.js';
+import { type ImapAccess, signIn } from './sign-in.js';
 import { storeItems } from './store.js';
 
 const DEFAULT_CONNECTIONS = 4;
-/** What was seen while folders were made is used right after, not later (ms). */
-const FRESH_MS = 30_000;
 /** Bodies fingerprinted between two yields. */
 const FINGERPRINTS_AT_ONCE = 200;
 
-export interface ImapDestinationOptions {
-  /** Asked again for every connection. @throws TransferError, e.g. CREDENTIALS_REQUIRED */
-  readonly grant: () => Promise<ResolvedGrant>;
-  /** The hoster's own server: usually private addresses are allowed. */
-  readonly policy: ConnectPolicy;
+export interface ImapDestinationOptions extends ImapAccess {
   readonly maxConnections?: number;
-  readonly openDeadlineMs?: number;
 }
 
 /** The hoster's mailbox over IMAP. */
@@ -64,35 +52,19 @@ export class ImapDestination implements Destination {
   private readonly session: ImapSession;
   private directory: Directory | null = null;
   private maxBytes: number | null = null;
-  private readonly marks = new Map<string, { epoch: string; next: number }>();
-  /** UIDNEXT as ensureFolders() saw it. */
-  private readonly fresh = new Map<string, { epoch: string; next: number; at: number }>();
-  private burst: FolderBurst | null = null;
+  private readonly marks = new FolderMarks();
+  private readonly listing: FolderListing;
   private readonly suspects = new Set<string>();
   private readonly permanentFlags: PermanentFlags;
 
-  constructor(private readonly options: ImapDestinationOptions) {
+  constructor(options: ImapDestinationOptions) {
     const pool = new ImapPool(
-      (signal) => this.open(signal),
+      (signal) => signIn(options, this.session, signal),
       Math.max(1, options.maxConnections ?? DEFAULT_CONNECTIONS),
     );
     this.session = new ImapSession(pool, { side: 'destination' });
-    this.permanentFlags = new PermanentFlags(this.session, (folder, state) => this.notice(folder, state));
-  }
-
-  private async open(signal: AbortSignal): Promise<ImapConnection> {
-    const { policy, openDeadlineMs: deadlineMs } = this.options;
-    let byOwner = true;
-    try {
-      const grant = await this.options.grant();
-      byOwner = grant.kind === 'user-secret';
-      const { traits } = this.session;
-      return await openImap(grant.endpoint, loginOf(grant), { policy, deadlineMs, traits }, signal);
-    } catch (error) {
-      if (signal.aborted) throw signal.reason;
-      const told = this.session.toError(error);
-      throw !byOwner && told.code === 'DESTINATION_UNAVAILABLE' && isUnavailable(error) ? perhapsMissing(told) : told;
-    }
+    this.permanentFlags = new PermanentFlags(this.session, (folder, state) => this.marks.notice(folder, state));
+    this.listing = new FolderListing(this.session, this.marks);
   }
 
   async connect(signal: AbortSignal): Promise<DestinationFacts> {
@@ -104,7 +76,7 @@ export class ImapDestination implements Destination {
           () => null,
           (error: unknown) => error,
         ),
-        connection.has('QUOTA') ? this.quotaOf(connection) : null,
+        quotaOf(connection),
       ]);
       this.directory = directory;
       // An administrator who acts as somebody unknown is let in and sees nothing (Cyrus), or an INBOX that is none.
@@ -120,15 +92,6 @@ export class ImapDestination implements Destination {
         tellsIds: connection.has('UIDPLUS'),
       };
     });
-  }
-
-  private async quotaOf(connection: ImapConnection): Promise<DestinationFacts['quota']> {
-    try {
-      return await quota(connection, 'INBOX');
-    } catch (error) {
-      if (isRefusal(error)) return null;
-      throw error;
-    }
   }
 
   async planFolders(wanted: readonly SourceFolder[]): Promise<FolderPlan> {
@@ -163,8 +126,7 @@ export class ImapDestination implements Destination {
       const at = performance.now();
       // A server without the newer extensions may be one whose numbers last only after a SELECT (pitfall 47).
       if (connection.has('CONDSTORE'))
-        for (const { folder, next } of ensured)
-          if (next !== null) this.fresh.set(folder.name, { epoch: folder.epoch, next, at });
+        for (const { folder, next } of ensured) if (next !== null) this.marks.sawFresh(folder, next, at);
       // Empty ones are about to be filled.
       this.permanentFlags.learn(
         ensured.filter(({ next }) => next === 1).map(({ folder }) => folder),
@@ -175,18 +137,13 @@ export class ImapDestination implements Destination {
   }
 
   async mark(folder: DestinationFolder, signal: AbortSignal): Promise<DestinationMark> {
-    // What ensureFolders() saw a moment ago is a lower bound as well. Once: whoever asks again wants news.
-    const seen = this.fresh.get(folder.name);
-    this.fresh.delete(folder.name);
-    if (seen !== undefined && performance.now() - seen.at < FRESH_MS) {
-      this.remember(folder.name, seen.epoch, seen.next);
-      return { epoch: seen.epoch, mark: String(seen.next) };
-    }
+    const fresh = this.marks.takeFresh(folder.name);
+    if (fresh !== null) return fresh;
     return this.session.repeatable(signal, folder.name, async (connection) => {
       const state = await this.session.open(connection, folder.name);
       // Courier tells it in STATUS alone. Without it, what was there before us could not be told from what we stored.
       const next = state.uidNext ?? (await status(connection, folder.name)).uidNext ?? 1;
-      this.remember(folder.name, String(state.uidValidity), next);
+      this.marks.remember(folder.name, String(state.uidValidity), next);
       return { epoch: String(state.uidValidity), mark: String(next) };
     });
   }
@@ -196,8 +153,7 @@ export class ImapDestination implements Destination {
   }
 
   async place(folder: DestinationFolder, items: readonly StagedItem[]): Promise<Placement[]> {
-    const known = this.marks.get(folder.name);
-    const mark = known?.epoch === folder.epoch ? String(known.next) : '1';
+    const mark = String(this.marks.lowestFree(folder));
     return items.map(() => ({ is: 'append', epoch: folder.epoch, mark }));
   }
 
@@ -218,7 +174,7 @@ export class ImapDestination implements Destination {
         const outcome = await fullAfterAll(connection, folder.name, items, told);
         if (outcome.is === 'stored') {
           suspects.delete(outcome.key);
-          if (outcome.id !== null) this.remember(folder.name, outcome.id.epoch, Number(outcome.id.id) + 1);
+          if (outcome.id !== null) this.marks.remember(folder.name, outcome.id.epoch, Number(outcome.id.id) + 1);
         }
         yield outcome;
       }
@@ -239,67 +195,12 @@ export class ImapDestination implements Destination {
     }
   }
 
-  async *list(folder: DestinationFolder, from: DestinationMark, signal: AbortSignal): AsyncGenerator<FoundItem[]> {
-    signal.throwIfAborted();
-    const { name } = folder;
-    const epoch = epochNumber(from.epoch);
-    const lowest = Math.max(1, Number(from.mark));
-    const atOnce = await this.listAtOnce(folder, lowest, signal);
-    if (atOnce !== null) {
-      if (atOnce.state.uidValidity !== epoch) throw epochChanged();
-      yield* inPages(
-        atOnce.items.map((item) => toFound(from.epoch, item)),
-        MAX_LIST_WINDOW,
-      );
-      return;
-    }
-    const windows = await this.session.repeatable(signal, name, async (connection) => {
-      const state = await this.session.open(connection, name);
-      if (state.uidValidity !== epoch) throw epochChanged();
-      return uidWindows(connection, state, lowest, MAX_LIST_WINDOW);
-    });
-    for (const window of windows) {
-      const items = await this.session.repeatable(signal, name, async (connection) => {
-        await this.session.at(connection, name, epoch);
-        return fetchWindow(connection, window);
-      });
-      yield* inPages(
-        items.map((item) => toFound(from.epoch, item)),
-        MAX_LIST_WINDOW,
-      );
-    }
+  list(folder: DestinationFolder, from: DestinationMark, signal: AbortSignal): AsyncGenerator<FoundItem[]> {
+    return this.listing.list(folder, from, signal);
   }
 
   expectListing(folders: readonly DestinationFolder[], signal: AbortSignal): void {
-    const small = folders.map((folder) => ({ raw: folder.name, messages: this.mostFrom(folder, 1) }));
-    this.burst = new FolderBurst(
-      this.session,
-      small.filter(({ messages }) => messages <= MAX_LIST_WINDOW),
-      signal,
-    );
-  }
-
-  /** What is known to be little, in one round trip. Null: the folder must be opened and looked at first. */
-  private async listAtOnce(
-    folder: DestinationFolder,
-    lowest: number,
-    signal: AbortSignal,
-  ): Promise<OpenedWindow | null> {
-    const { session } = this;
-    if (session.traits.numbersUnderSelectOnly || this.mostFrom(folder, lowest) > MAX_LIST_WINDOW) return null;
-    const ahead = lowest === 1 ? ((await this.burst?.take(folder.name)) ?? null) : null;
-    const opened =
-      ahead ??
-      (await session.repeatable(signal, folder.name, (connection) =>
-        openWindow(session, connection, folder.name, { from: lowest, to: null }),
-      ));
-    return session.traits.numbersUnderSelectOnly ? null : opened;
-  }
-
-  /** Messages that can be in a folder from a UID on, but for what others put there since we last heard of it. */
-  private mostFrom({ name, epoch }: DestinationFolder, lowest: number): number {
-    const known = this.marks.get(name);
-    return known?.epoch === epoch ? Math.max(0, known.next - lowest) : Infinity;
+    this.listing.expect(folders, signal);
   }
 
   async *fingerprint(
@@ -361,20 +262,7 @@ export class ImapDestination implements Destination {
 
   private async recoveryFolder(into: readonly string[], signal: AbortSignal): Promise<DestinationFolder> {
     const { path } = fitPath(into, this.known().rules);
-    const source: SourceFolder = {
-      id: path.join('/') as SourceFolder['id'],
-      path,
-      kind: 'mail',
-      epoch: null,
-      keyScope: 'folder',
-      selectable: true,
-      subscribed: true,
-      complete: true,
-      items: null,
-      bytes: null,
-    };
-    const mappings = [{ source, path, exists: false }];
-    const [made] = await this.ensureFolders({ mappings, leftOut: [] }, signal);
+    const [made] = await this.ensureFolders(recoveryPlan(path), signal);
     return made!;
   }
 
@@ -382,82 +270,8 @@ export class ImapDestination implements Destination {
     await this.session.pool.close();
   }
 
-  private notice(folder: DestinationFolder, state: MailboxState): void {
-    const epoch = String(state.uidValidity);
-    if (epoch !== folder.epoch) throw epochChanged();
-    if (state.uidNext !== null) this.remember(folder.name, epoch, state.uidNext);
-  }
-
-  private remember(name: string, epoch: string, next: number): void {
-    const known = this.marks.get(name);
-    if (known?.epoch === epoch && known.next >= next) return;
-    this.marks.set(name, { epoch, next });
-  }
-
   private known(): Directory {
     if (this.directory === null) throw new Error('connect() comes first');
     return this.directory;
   }
-}
-
-/** Refused as unavailable, or cut off, while signing in. */
-function isUnavailable(error: unknown): boolean {
-  if (!(error instanceof ImapFailure)) return false;
-  return error.kind === 'closed' || error.kind === 'bye' || error.responseCode === 'UNAVAILABLE';
-}
-
-/**
- * So does Dovecot answer when its back end is down, and just the same when an administrator acts as somebody unknown. Who
- * knows whether the mailbox was ever opened says which of the two it is.
- */
-function perhapsMissing({ retryAfterMs, serverText, cause }: TransferError): TransferError {
-  return new TransferError(
-    'The new mail server cannot open the mailbox at the moment, or the mailbox does not exist.',
-    {
-      side: 'destination',
-      code: 'DESTINATION_NOT_OPENED',
-      // Knocking again at once does not help in either case.
-      scope: 'account',
-      retry: 'later',
-      retryAfterMs,
-      serverText,
-      cause,
-    },
-  );
-}
-
-function loginOf(grant: ResolvedGrant): ImapLogin {
-  if (grant.kind !== 'imap-authzid') return { kind: 'password', user: grant.login, password: grant.password };
-  return { kind: 'authzid', user: grant.authcid, password: grant.password, authzid: grant.authzid };
-}
-
-/** RFC 7889. */
-function appendLimit(connection: ImapConnection): number | null {
-  for (const capability of connection.capabilities) {
-    const match = /^APPENDLIMIT=(\d{1,15})$/.exec(capability);
-    if (match !== null) return Number(match[1]);
-  }
-  return null;
-}
-
-function toFound(epoch: string, { uid, size, date, flags }: MessageMetadata): FoundItem {
-  return { id: { epoch, id: String(uid) }, size, date, flags };
-}
-
-function epochNumber(epoch: string): number {
-  return Number(epoch);
-}
-
-function uidsOf(ids: readonly DestinationId[], epoch: string): number[] {
-  const uids = ids.filter((id) => id.epoch === epoch).map(({ id }) => Number(id));
-  return [...new Set(uids.filter(isUid))].sort((a, b) => a - b);
-}
-
-function epochChanged(): TransferError {
-  return new TransferError('The new mail server has numbered the folder anew.', {
-    side: 'destination',
-    scope: 'folder',
-    retry: 'now',
-    code: 'EPOCH_CHANGED',
-  });
 }

@@ -1,4 +1,4 @@
-import type { DestinationFolder } from '../../mailbox/folder.js';
+import type { DestinationFolder, FolderPlan, SourceFolder } from '../../mailbox/folder.js';
 import { TransferError } from '../../mailbox/transfer-error.js';
 import { copy, move } from '../../protocols/imap/commands/copy.js';
 import { uidExpunge } from '../../protocols/imap/commands/expunge.js';
@@ -40,4 +40,21 @@ export async function setAside(
     await uidExpunge(connection, set);
   }
   return there;
+}
+
+/** What makes the folder they go to, where there is none yet: as if the source had it. */
+export function recoveryPlan(path: readonly string[]): FolderPlan {
+  const source: SourceFolder = {
+    id: path.join('/') as SourceFolder['id'],
+    path,
+    kind: 'mail',
+    epoch: null,
+    keyScope: 'folder',
+    selectable: true,
+    subscribed: true,
+    complete: true,
+    items: null,
+    bytes: null,
+  };
+  return { mappings: [{ source, path, exists: false }], leftOut: [] };
 }
