@@ -49,17 +49,19 @@ export async function findJobs(db: DataSource, visibility: Visibility, query: Jo
 
   const params: unknown[] = [];
   const where = conditions(visibility, query, params, await isCommon(db, query.error));
-  const counted = countJobs(db, where, [...params]);
+  const countParams = [...params];
   const from =
     cursor === null
       ? ''
       : ` AND (${column}, j.id) ${sign} ($${params.push(cursor.value)}::${type}, $${params.push(cursor.id)}::uuid)`;
-  const rows = await db.query<{ id: string; at: string }[]>(
+  // Together, and awaited together: a promise left alone that fails ends the process.
+  const listed = db.query<{ id: string; at: string }[]>(
     `SELECT j.id, ${column}::text AS at FROM mailferry.jobs j WHERE ${where}${from}
      ORDER BY ${column} ${direction}, j.id ${direction}
      LIMIT ${perPage + 1} OFFSET ${cursor === null ? (page - 1) * perPage : 0}`,
     params,
   );
+  const [counted, rows] = await Promise.all([countJobs(db, where, countParams), listed]);
   const more = rows.length > perPage;
   const shown = rows.slice(0, perPage);
   if (backwards) shown.reverse();
@@ -68,7 +70,7 @@ export async function findJobs(db: DataSource, visibility: Visibility, query: Jo
   const [first, last] = [shown[0], shown.at(-1)];
   return {
     ids: shown.map(({ id }) => id),
-    ...(await counted),
+    ...counted,
     next: hasNext && last !== undefined ? writeCursor(last, sort) : null,
     previous: hasPrevious && first !== undefined ? writeCursor(first, sort) : null,
   };

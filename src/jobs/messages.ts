@@ -226,6 +226,10 @@ export const MESSAGES: Readonly<Record<string, Words>> = {
     message: 'This was not done, because it could not be recorded.',
     action: 'Try again in some minutes, or ask your hoster.',
   },
+  SOURCE_CHANGED: {
+    message: 'The settings of the old account were changed in the meantime, so no password was sent.',
+    action: 'Test the connection again.',
+  },
   SECRET_UNREADABLE: {
     message: 'The saved password cannot be read any more.',
     action: 'Type the password of the account again, then go on.',

@@ -18,7 +18,8 @@ export type SecretField = (typeof SECRET_FIELDS)[number];
 /**
  * The batch whose administrator opens the job's old account ($1 is the job): his password is sealed once, with the batch.
  * Only while the job's source is exactly what the batch made of it: whoever may change a job must not be able to turn
- * that password to another server or to somebody else's mail.
+ * that password to another server or to somebody else's mail. Who dials compares what he dials, too (SecretOpener):
+ * the job may have been another one when that was written down.
  */
 export const ADMIN_SECRET_OWNER = `(SELECT b.id FROM mailferry.jobs j
     JOIN mailferry.batches b ON b.id = j.batch

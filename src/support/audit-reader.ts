@@ -44,18 +44,16 @@ export class AuditReader implements AuditApi {
   async csv(who: Actor, query: AuditQuery): Promise<AsyncIterable<string>> {
     onlySupport(who.visibility);
     await this.trail.demand({ ...by(who), action: 'audit.export', detail: { ...query } });
-    return this.lines(who.tenant, query);
+    // Read before anything is sent: a file that breaks off at its head must not look like a whole one.
+    return this.lines(who.tenant, query, await this.page(who.tenant, query, null, CSV_PAGE));
   }
 
   /** Page after page: however long the trail is, one page is in memory. */
-  private async *lines(tenant: string, query: AuditQuery): AsyncIterable<string> {
+  private async *lines(tenant: string, query: AuditQuery, first: AuditRow[]): AsyncIterable<string> {
     yield CSV_HEADER;
-    let after: string | null = null;
-    for (;;) {
-      const rows: AuditRow[] = await this.page(tenant, query, after, CSV_PAGE);
+    for (let rows = first; ; rows = await this.page(tenant, query, rows.at(-1)!.id, CSV_PAGE)) {
       if (rows.length > 0) yield rows.map(csvRow).join('');
       if (rows.length < CSV_PAGE) return;
-      after = rows.at(-1)!.id;
     }
   }
 
@@ -86,9 +84,16 @@ function conditions({ who, action, mailbox, job, from, to }: AuditQuery, params:
   if (action) and((at) => `(action = ${at} OR action LIKE ${at.concat(` || '.%'`)})`, action.replace(/[^a-z.-]/gi, ''));
   if (mailbox) and((at) => `mailbox = ${at}`, mailbox.toLowerCase());
   if (job) and((at) => `job = ${at}::uuid`, isUuid(job) ? job : NOBODY);
-  if (from && DAY.test(from)) and((at) => `at >= ${at}::date`, from);
-  if (to && DAY.test(to)) and((at) => `at < ${at}::date + 1`, to);
+  if (from && isDay(from)) and((at) => `at >= ${at}::date`, from);
+  if (to && isDay(to)) and((at) => `at < ${at}::date + 1`, to);
   return found;
+}
+
+/** A day that exists: Postgres refuses the 30th of February. */
+function isDay(text: string): boolean {
+  if (!DAY.test(text)) return false;
+  const at = new Date(`${text}T00:00:00Z`);
+  return !Number.isNaN(at.getTime()) && at.toISOString().startsWith(text);
 }
 
 function csvRow({ at, who, actor, action, job, mailbox, ip, detail }: AuditRow): string {

@@ -55,7 +55,10 @@ export class ConnectionTester {
     let result: object;
     let secrets: OpenedSecrets | null = null;
     try {
-      secrets = await this.opener.openAll(test.tenant, test.purpose === 'test' ? (test.job ?? test.id) : test.id);
+      secrets =
+        test.purpose === 'test' && test.job !== null
+          ? await this.opener.openJob(test.tenant, test.job, test.source as SourceSettings)
+          : await this.opener.openTest(test.tenant, test.id);
       result = await this.carryOut(test, secrets, scrubber, signal);
     } catch (error) {
       const code = signal.aborted && !(error instanceof TransferError) ? 'TIMEOUT' : codeOf(error);

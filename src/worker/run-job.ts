@@ -206,7 +206,7 @@ export class RunJob {
   private async transfer(bench: Bench): Promise<TransferEnd> {
     const { job, run, recorder, scrubber, watch } = bench;
     const { source: settings } = job;
-    const secrets = await this.opener.openAll(job.tenant, job.id);
+    const secrets = await this.opener.openJob(job.tenant, job.id, settings);
     for (const secret of [secrets.source.password, secrets.source.token])
       if (secret !== undefined) scrubber.add(secret, settings.username);
     if (secrets.source.password === undefined && secrets.source.token === undefined)

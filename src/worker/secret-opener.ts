@@ -5,6 +5,7 @@ import type { Keyring } from '../credentials/keyring.js';
 import { open, OpenError, rewrap } from '../credentials/open.js';
 import type { DestinationSecret, SourceSecret } from '../jobs/contract.js';
 import { CredentialEntity } from '../jobs/entities.js';
+import type { SourceSettings } from '../jobs/job.js';
 import { reasonFor } from '../jobs/messages.js';
 import { ADMIN_SECRET_OWNER, type SecretField } from '../jobs/secrets.js';
 import { KEYRING } from '../jobs/tokens.js';
@@ -28,14 +29,31 @@ export class SecretOpener {
     @Inject(KEYRING) private readonly keyring: Keyring,
   ) {}
 
-  /** What is sealed for a job or a test and not expired. @throws TransferError SECRET_UNREADABLE */
-  async openAll(tenant: string, owner: string): Promise<OpenedSecrets> {
-    const ids = await this.db.query<{ id: string }[]>(
-      `SELECT id FROM mailferry.credentials WHERE (owner = $1 OR owner = ${ADMIN_SECRET_OWNER}) AND tenant = $2
-         AND (expires_at IS NULL OR expires_at > now())`,
-      [owner, tenant],
+  /** What is sealed for a connection test or a sign-in and not expired. @throws TransferError SECRET_UNREADABLE */
+  async openTest(tenant: string, test: string): Promise<OpenedSecrets> {
+    return this.openOf(test, await this.ids(`owner = $1 AND tenant = $2`, [test, tenant]));
+  }
+
+  /**
+   * What is sealed for a job and not expired, an administrator's password of its batch included.
+   * @param dialled where the caller is about to send it. The job may have changed since that was written down: a
+   * password that was given for the job as it is now must not go to a server the job had once.
+   * @throws TransferError SECRET_UNREADABLE; SOURCE_CHANGED where the job's source is not what is dialled
+   */
+  async openJob(tenant: string, job: string, dialled: SourceSettings): Promise<OpenedSecrets> {
+    const [same] = await this.db.query<{ same: boolean; ids: string[] }[]>(
+      `SELECT (j.source = $3::jsonb) AS same, ARRAY(
+         SELECT c.id FROM mailferry.credentials c WHERE (c.owner = $1 OR c.owner = ${ADMIN_SECRET_OWNER})
+           AND c.tenant = $2 AND (c.expires_at IS NULL OR c.expires_at > now())) AS ids
+       FROM mailferry.jobs j WHERE j.id = $1 AND j.tenant = $2`,
+      [job, tenant, JSON.stringify(dialled)],
     );
-    const rows = await this.db.manager.findBy(CredentialEntity, { id: In(ids.map(({ id }) => id)) });
+    if (same === undefined || !same.same) throw unusable('SOURCE_CHANGED', 'source');
+    return this.openOf(job, same.ids);
+  }
+
+  private async openOf(owner: string, ids: readonly string[]): Promise<OpenedSecrets> {
+    const rows = await this.db.manager.findBy(CredentialEntity, { id: In([...ids]) });
     // The job's own comes last and counts: somebody gave it for this job.
     rows.sort((a, b) => Number(a.owner === owner) - Number(b.owner === owner));
     const found = new Map<string, string>();
@@ -77,14 +95,16 @@ export class SecretOpener {
     } catch (error) {
       const why = error instanceof OpenError ? error.why : 'unknown';
       this.logger.error(`a sealed secret does not open (${why}, master key ${row.keyId})`);
-      const side: ErrorSide = row.field.startsWith('source') ? 'source' : 'destination';
-      throw new TransferError(reasonFor('SECRET_UNREADABLE').message, {
-        side,
-        scope: 'job',
-        retry: 'user',
-        code: 'SECRET_UNREADABLE',
-      });
+      throw unusable('SECRET_UNREADABLE', row.field.startsWith('source') ? 'source' : 'destination');
     }
+  }
+
+  private async ids(where: string, params: readonly unknown[]): Promise<string[]> {
+    const rows = await this.db.query<{ id: string }[]>(
+      `SELECT id FROM mailferry.credentials WHERE ${where} AND (expires_at IS NULL OR expires_at > now())`,
+      [...params],
+    );
+    return rows.map(({ id }) => id);
   }
 
   private async renew(row: CredentialEntity): Promise<boolean> {
@@ -103,4 +123,8 @@ export class SecretOpener {
       return false;
     }
   }
+}
+
+function unusable(code: string, side: ErrorSide): TransferError {
+  return new TransferError(reasonFor(code).message, { side, scope: 'job', retry: 'user', code });
 }

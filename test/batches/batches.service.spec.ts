@@ -1,5 +1,6 @@
 import { BatchRunner } from '../../src/batches/batch-runner.js';
 import { Invitations } from '../../src/jobs/invitations.js';
+import type { SourceSettings } from '../../src/jobs/job.js';
 import { reasonFor } from '../../src/jobs/messages.js';
 import { SecretStore } from '../../src/jobs/secrets.js';
 import { SecretOpener } from '../../src/worker/secret-opener.js';
@@ -34,6 +35,13 @@ describe('the batches of a domain', () => {
     await room.happen(job, 'claim');
     await room.happen(job, 'finish', { outcome });
   }
+  /** The source password the worker would use for a job as it is now, or as it was when its source was `dialled`. */
+  const password = async (job: string, dialled?: SourceSettings): Promise<string | undefined> => {
+    const [now] = await room.db.query<{ source: SourceSettings }[]>(`SELECT source FROM mailferry.jobs WHERE id = $1`, [
+      job,
+    ]);
+    return (await room.get(SecretOpener).openJob(TENANT, job, dialled ?? now!.source)).source.password;
+  };
   const secrets = async (): Promise<number> =>
     Number((await room.db.query<{ n: string }[]>(`SELECT count(*) AS n FROM mailferry.credentials`))[0]!.n);
 
@@ -89,7 +97,7 @@ describe('the batches of a domain', () => {
     );
     expect(JSON.stringify(jobs)).not.toContain(CANARY);
     const [, cem] = await room.jobs(made.id);
-    expect((await room.get(SecretOpener).openAll(TENANT, cem!)).source.password).toBe(CANARY);
+    expect(await password(cem!)).toBe(CANARY);
   });
 
   it('takes ten thousand rows in a few statements', async () => {
@@ -234,7 +242,7 @@ describe('the batches of a domain', () => {
     await room.batches.act(dora, id, 'retry');
     expect((await settle(id)).filter((state) => state === 'queued')).toHaveLength(3);
     const [ann] = await room.jobs(id);
-    expect((await room.get(SecretOpener).openAll(TENANT, ann!)).source.password).toBe(`${CANARY}-2`);
+    expect(await password(ann!)).toBe(`${CANARY}-2`);
   });
 
   it('stops when the domain is taken from its admin, and pauses what runs', async () => {
@@ -272,18 +280,29 @@ describe('the batches of a domain', () => {
     const { id } = await room.batch(['ann']);
     const [job] = await room.jobs(id);
     const store = room.get(SecretStore);
-    const opener = room.get(SecretOpener);
     expect((await store.held(job!)).source).toBe(true);
-    expect((await opener.openAll(TENANT, job!)).source.password).toBe(CANARY);
+    expect(await password(job!)).toBe(CANARY);
     const ann = actor({ ...DORA, sub: 'ann', role: 'user', domains: [], mailboxes: ['ann@new.test'] });
     const jobs = room.get(JobsService);
     const { source } = (await jobs.get(ann.visibility, job!))!;
     for (const change of [{ host: 'evil.test' }, { username: 'boss@new.test' }, { port: 143 }]) {
       await jobs.patch(ann, job!, { source: { ...source, ...change } });
       expect((await store.held(job!)).source).toBe(false);
-      expect((await opener.openAll(TENANT, job!)).source.password).toBeUndefined();
+      expect(await password(job!)).toBeUndefined();
       expect(await refusal(jobs.act(ann, job!, 'start'))).toBe('CREDENTIALS_REQUIRED');
     }
+  });
+
+  it('gives it to nobody who dials what the migration was for a moment', async () => {
+    const { id } = await room.batch(['ann']);
+    const [job] = await room.jobs(id);
+    const jobs = room.get(JobsService);
+    const { source } = (await jobs.get(dora.visibility, job!))!;
+    const evil = { ...source, host: 'evil.test' };
+    await jobs.patch(dora, job!, { source: evil });
+    await jobs.patch(dora, job!, { source });
+    expect(await password(job!)).toBe(CANARY);
+    await expect(password(job!, evil)).rejects.toMatchObject({ code: 'SOURCE_CHANGED' });
   });
 
   it('tests all rows a few at a time, and stops when the server locks us out', async () => {

@@ -146,3 +146,16 @@ describe('an action on many', () => {
     expect(await refusal(jobs.bulk(sam, 'pause', { ids }))).toBe('VALIDATION');
   });
 });
+
+test('a search that Postgres refuses is refused once, and leaves no rejection behind', async () => {
+  const strays: unknown[] = [];
+  const note = (error: unknown): number => strays.push(error);
+  process.on('unhandledRejection', note);
+  try {
+    for (let i = 0; i < 5; i++) await expect(list({ q: '\0' })).rejects.toThrow();
+    await new Promise((done) => setTimeout(done, 50));
+  } finally {
+    process.off('unhandledRejection', note);
+  }
+  expect(strays).toEqual([]);
+});

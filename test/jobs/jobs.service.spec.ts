@@ -61,7 +61,7 @@ describe('making a job', () => {
       progress: { found: 0, etaSeconds: null },
     });
     expect(await secretsOf(job.id)).toEqual(['source-password']);
-    expect(await room.get(SecretOpener).openAll(TENANT, job.id)).toEqual({
+    expect(await room.get(SecretOpener).openJob(TENANT, job.id, SOURCE)).toEqual({
       source: { password: CANARY },
       destination: null,
     });

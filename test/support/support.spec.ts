@@ -223,6 +223,9 @@ describe('the audit trail', () => {
     expect(await count({ action: 'job' })).toBe(30);
     expect(await count({ action: `x' OR '1'='1` })).toBe(0);
     expect(await count({ mailbox: 'M1@new.test' })).toBe(20);
+    // A day that does not exist filters nothing, as nonsense does not.
+    expect(await count({ from: '2026-13-45' })).toBe(90);
+    expect(await count({ to: '2026-02-30' })).toBe(90);
     const day = new Date(Date.now() - 9.5 * 86_400_000).toISOString().slice(0, 10);
     const older = await count({ to: day });
     expect(older + (await count({ from: day }))).toBeGreaterThanOrEqual(90);

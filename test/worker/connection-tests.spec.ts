@@ -276,3 +276,14 @@ test('settings are found for an address by the worker alone', async () => {
   expect(room.outside.discovered).toBe(1);
   expect(await refusal(tests.discover(alice, 'nobody'))).toBe('VALIDATION');
 });
+
+test('a password goes nowhere when the migration was turned to another server after the test was asked for', async () => {
+  room.outside.fill(1);
+  const { job } = await jobs.create(alice, newJob());
+  const id = await tests.request(alice, { job: job.id });
+  await jobs.patch(alice, job.id, { source: { ...SOURCE, port: 143, security: 'starttls' } });
+  await work(id);
+  expect(await tests.get(alice, id)).toMatchObject({ ok: false, code: 'SOURCE_CHANGED', state: 'done' });
+  expect(room.outside.signedIn).toEqual([]);
+  expect(room.outside.grants).toEqual([]);
+});

@@ -394,9 +394,9 @@ test('a master key rotated while a job runs: the job finishes, and what is seale
   const { SecretOpener } = await import('../../src/worker/secret-opener.js');
   const { Keyring } = await import('../../src/credentials/keyring.js');
   const rotated = new SecretOpener(first.db, Keyring.parse(`${newKeys('new')},${old}`));
-  expect(await rotated.openAll(TENANT, job.id)).toMatchObject({ source: { password: CANARY } });
+  expect(await rotated.openJob(TENANT, job.id, SOURCE)).toMatchObject({ source: { password: CANARY } });
   expect(await first.db.query(`SELECT key_id FROM mailferry.credentials`)).toEqual([{ key_id: 'new' }]);
-  expect(await rotated.openAll(TENANT, job.id)).toMatchObject({ source: { password: CANARY } });
+  expect(await rotated.openJob(TENANT, job.id, SOURCE)).toMatchObject({ source: { password: CANARY } });
   await first.db.destroy();
   await first.database.drop();
 });

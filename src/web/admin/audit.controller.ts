@@ -7,6 +7,7 @@ import { Access, Acting, Sees } from '../auth/access.decorator.js';
 import type { Request, Response } from '../http.js';
 import { Renderer } from '../render/renderer.js';
 import { Site } from '../site.js';
+import { queryText } from '../query-text.js';
 import { withQuery } from '../status/paging.js';
 import { actionKey } from './case-view.js';
 import { AUDIT_API } from '../tokens.js';
@@ -29,7 +30,7 @@ export class AuditController {
   @Access('page.admin')
   async show(@Req() req: Request, @Res() res: Response, @Sees() sees: Visibility): Promise<void> {
     const filter = filterOf(req.query);
-    const after = textOf(req.query['after']);
+    const after = queryText(req.query['after'], MAX);
     const { rows, next } = await this.audit.search(sees, filter, { ...(after && { after }), limit: PER_PAGE });
     const html = await this.renderer.page(req, res, 'admin/audit', {
       title: this.renderer.t(req, 'support.audit.title'),
@@ -67,10 +68,6 @@ export class AuditController {
 }
 
 function filterOf(query: Readonly<Record<string, unknown>>): AuditQuery {
-  const texts = FIELDS.map((name) => [name, textOf(query[name])] as const);
+  const texts = FIELDS.map((name) => [name, queryText(query[name], MAX)] as const);
   return Object.fromEntries(texts.filter(([, value]) => value !== ''));
-}
-
-function textOf(value: unknown): string {
-  return typeof value === 'string' ? value.trim().slice(0, MAX) : '';
 }

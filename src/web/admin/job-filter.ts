@@ -1,5 +1,6 @@
 import { JOB_AGES, JOB_SORTS, type JobAge, type JobFilterQuery, type JobSort } from '../../jobs/contract.js';
 import { JOB_STATES, type JobState } from '../../jobs/job.js';
+import { queryText } from '../query-text.js';
 
 /** A list's filter as its form shows it; every value '' when it does not filter. */
 export interface JobFilter {
@@ -23,10 +24,7 @@ const MAX = 200;
 
 /** From an address; what is not one of ours is as if it were not there. */
 export function readFilter(query: Readonly<Record<string, unknown>>): JobFilter {
-  const text = (name: string): string => {
-    const value = query[name];
-    return typeof value === 'string' ? value.trim().slice(0, MAX) : '';
-  };
+  const text = (name: string): string => queryText(query[name], MAX);
   return {
     q: text('q'),
     state: JOB_STATES.find((state) => state === text('state')) ?? '',

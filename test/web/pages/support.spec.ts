@@ -100,6 +100,8 @@ describe('what support does to one migration', () => {
     await everyPage(web);
     await sam.goto('/admin/audit?who=sam&action=&from=2026-03-01&nonsense=1');
     expect(web.audit.asked.at(-1)).toEqual({ who: 'sam', from: '2026-03-01' });
+    await sam.goto('/admin/audit?who=%00&mailbox=a%00b');
+    expect(web.audit.asked.at(-1)).toEqual({ mailbox: 'ab' });
     expect(sam.text).toContain('Cancelled job.cancel');
     expect(sam.page.text).toContain('&lt;b&gt;the owner agrees&lt;/b&gt;');
     const csv = await request(web.server).get('/migrate/admin/audit.csv').set('x-test-panel-user', 'sam');

@@ -70,7 +70,7 @@ export class CopyModule {
         RunJob,
         ...ENDPOINT_PROVIDERS,
         ReportsService,
-        { provide: SecretOpener, useValue: { openAll: () => Promise.resolve(secrets) } },
+        { provide: SecretOpener, useValue: { openJob: () => Promise.resolve(secrets) } },
         { provide: ENDPOINTS, useValue: endpoints },
         {
           provide: LEDGER,
