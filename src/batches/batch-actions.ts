@@ -145,7 +145,7 @@ export class BatchActions {
       (await mark(manager, id, ids, `j.outcome = 'incomplete' OR j.state = 'failed'`, 'retry'));
     if (marked === 0) throw jobError('INVALID_STATE', { state, action: 'sync' });
     await manager.query(
-      `UPDATE mailferry.batches SET pass = pass + 1,
+      `UPDATE mailferry.batches SET pass = pass + 1, pass_from = clock_timestamp(),
          next_sync_at = now() + make_interval(hours => (options->>'syncEveryHours')::int) WHERE id = $1`,
       [id],
     );

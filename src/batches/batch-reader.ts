@@ -6,7 +6,7 @@ import { JOB_STATES, type JobOutcome, type JobState, type Reason, type TestResul
 import { wordsFor } from '../jobs/messages.js';
 import { BATCH_ACTIONS } from './batch.js';
 import type { BatchAction, BatchCounts, BatchSummary, BatchView, RowFilter, RowTest, RowView } from './batch.js';
-import { findBatch, mayUse, type BatchRecord } from './batch-record.js';
+import { findBatch, mayUse, READY, type BatchRecord } from './batch-record.js';
 import { nextBatchState } from './batch-state.js';
 import type { RowsQuery } from './contract.js';
 
@@ -14,9 +14,6 @@ const MAX_PER_PAGE = 200;
 const MAX_LISTED = 200;
 const WORST = 10;
 
-/** The old account's password is there: the job's own, or the administrator's, which is the batch's. */
-const READY = `(b.auth->>'kind' <> 'ask-user'
-  OR EXISTS (SELECT 1 FROM mailferry.credentials c WHERE c.owner = j.id AND c.expires_at > now()))`;
 const ROWS = `FROM mailferry.batch_rows r JOIN mailferry.batches b ON b.id = r.batch
   LEFT JOIN mailferry.jobs j ON j.id = r.job`;
 /** A finished one with items left out, a failed one, one that waits for a person, one that was not let start. */

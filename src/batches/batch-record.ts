@@ -32,13 +32,19 @@ export interface BatchRecord {
   readonly startedAt: Date | null;
   /** When a person last wanted something started: what went wrong before does not count any more. */
   readonly resumedAt: Date | null;
+  /** When the pass that is under way began. */
+  readonly passFrom: Date | null;
   readonly finishedAt: Date | null;
 }
 
 export const BATCH_COLUMNS = `b.id, b.tenant, b.domain, b.name, b.owner, b.principal, b.state, b.reason, b.source, b.auth,
   b.options, b.pass, b.finishing, b.in_hours AS "inHours", b.start_at AS "startAt", b.next_sync_at AS "nextSyncAt",
   b.testing, b.tests_from AS "testsFrom", b.created_at AS "createdAt", b.started_at AS "startedAt",
-  b.resumed_at AS "resumedAt",  b.finished_at AS "finishedAt"`;
+  b.resumed_at AS "resumedAt", b.pass_from AS "passFrom", b.finished_at AS "finishedAt"`;
+
+/** SQL over `batches b` and `batch_rows r`: the old account's password is there, the row's own or the administrator's. */
+export const READY = `(b.auth->>'kind' <> 'ask-user'
+  OR EXISTS (SELECT 1 FROM mailferry.credentials c WHERE c.owner = r.job AND c.expires_at > now()))`;
 
 /** Asks a database or a transaction. */
 type Asks = Pick<EntityManager, 'query'>;

@@ -9,19 +9,18 @@ import { visibilityOf } from '../jobs/visibility.js';
 import type { HostPanel } from '../panel/host-panel.js';
 import { HOST_PANEL } from '../panel/options.js';
 import { BatchActions } from './batch-actions.js';
-import { BATCH_COLUMNS, mayUse, type BatchRecord } from './batch-record.js';
+import { mayUse, READY, type BatchRecord } from './batch-record.js';
 import { BatchTester } from './batch-tester.js';
+import { ASK_AGAIN_MS, dueBatches, stoppingBatches } from './due-batches.js';
 import { isInside } from './hours.js';
 import { InvitationSender } from './invitation-sender.js';
-import { carefully, LOCK_OUT_CODES, REFUSED_CODES, whyStop } from './stopping.js';
+import { signInsOf } from './sign-ins.js';
+import { carefully, whyStop } from './stopping.js';
 
 /** Any number of workers: one looks after batches at a time. */
-const BATCH_LOCK = 7_341_102;
-/** Batches of one round, and migrations of one batch that are started, paused or cancelled in it. */
-const BATCHES = 100;
+const BATCH_LOCK = 7_341_103;
+/** Migrations of one batch that are started in one round; five times as many are paused or cancelled. */
 const STEPS = 20;
-/** How often the panel is asked whether somebody still may, while nothing is to be started (ms). */
-const ASK_AGAIN_MS = 30_000;
 
 interface Wanted {
   row: number;
@@ -68,27 +67,24 @@ export class BatchRunner {
   }
 
   private async round(): Promise<void> {
-    // A pause and a cancel are carried out whatever has become of the batch meanwhile.
-    const batches = await this.db.query<BatchRecord[]>(
-      `SELECT ${BATCH_COLUMNS} FROM mailferry.batches b
-       WHERE b.state = 'active' OR b.testing OR EXISTS
-         (SELECT 1 FROM mailferry.batch_rows r WHERE r.batch = b.id AND r.want IN ('pause', 'cancel'))
-       ORDER BY b.started_at NULLS LAST, b.id LIMIT ${BATCHES}`,
-    );
+    // Whoever stops something wants it to stop, however many batches are at work.
+    await this.each(await stoppingBatches(this.db), (batch) => this.stop(batch));
+    await this.each(await dueBatches(this.db), (batch) => this.look(batch));
+    await this.sender.send();
+  }
+
+  private async each(batches: readonly BatchRecord[], work: (batch: BatchRecord) => Promise<void>): Promise<void> {
     for (const batch of batches) {
       try {
-        await this.look(batch);
+        await work(batch);
       } catch (error) {
         // One batch's trouble is not the others'.
         this.logger.error(`batch ${batch.id}: ${(error as Error).stack}`);
       }
     }
-    await this.sender.send();
   }
 
   private async look(batch: BatchRecord): Promise<void> {
-    await this.stop(batch);
-    if (batch.state !== 'active' && !batch.testing) return;
     const who = await this.actor(batch);
     if (who === null) return this.halt(batch, 'BATCH_NOT_ALLOWED');
     if (batch.testing) await this.tester.go(batch, who);
@@ -99,7 +95,6 @@ export class BatchRunner {
     await this.pass(batch);
   }
 
-  /** Pauses and cancels first: whoever stops something wants it to stop. */
   private async stop(batch: BatchRecord): Promise<void> {
     const rows = await this.wanted(batch.id, ['pause', 'cancel'], STEPS * 5, false);
     const who = systemActor(batch);
@@ -146,17 +141,9 @@ export class BatchRunner {
   }
 
   private async feed(batch: BatchRecord, who: Actor): Promise<void> {
-    const [numbers] = await this.db.query<{ busy: number; worked: number; refused: number; lockedOut: number }[]>(
-      `SELECT (count(*) FILTER (WHERE j.state IN ('queued', 'running')))::int AS busy,
-         (count(*) FILTER (WHERE j.found > 0 OR j.state = 'completed' OR j.test_result->>'ok' = 'true'))::int AS worked,
-         (count(*) FILTER (WHERE j.state IN ('failed', 'needs-action') AND j.reason->>'code' = ANY($2) AND j.updated_at >= $4))::int AS refused,
-         (count(*) FILTER (WHERE j.state = 'failed' AND j.reason->>'code' = ANY($3) AND j.updated_at >= $4))::int AS "lockedOut"
-       FROM mailferry.jobs j WHERE j.batch = $1`,
-      [batch.id, REFUSED_CODES, LOCK_OUT_CODES, batch.resumedAt ?? new Date(0)],
-    );
-    const { busy, ...signIns } = numbers!;
     const rows = await this.wanted(batch.id, ['start', 'resume', 'retry', 'sync'], STEPS, true);
     if (rows.length === 0) return;
+    const { busy, ...signIns } = await signInsOf(this.db, batch);
     const stop = whyStop(signIns, batch.auth);
     if (stop !== null) return this.halt(batch, stop);
     const room = carefully(signIns, batch.auth, batch.options.atOnce) - busy;
@@ -240,8 +227,7 @@ export class BatchRunner {
   private wanted(batch: string, wants: readonly string[], limit: number, ready: boolean): Promise<Wanted[]> {
     return this.db.query(
       `SELECT r.row, r.job, r.want FROM mailferry.batch_rows r JOIN mailferry.batches b ON b.id = r.batch
-       WHERE r.batch = $1 AND r.want = ANY($2) AND r.job IS NOT NULL AND (NOT $3 OR b.auth->>'kind' <> 'ask-user'
-         OR EXISTS (SELECT 1 FROM mailferry.credentials c WHERE c.owner = r.job AND c.expires_at > now()))
+       WHERE r.batch = $1 AND r.want = ANY($2) AND r.job IS NOT NULL AND (NOT $3 OR ${READY})
        ORDER BY r.row LIMIT ${limit}`,
       [batch, wants, ready],
     );

@@ -26,6 +26,8 @@ export class BatchTester {
             WHERE t.job = j.id AND t.state <> 'done' AND t.expires_at > now())))::int AS running,
          (count(*) FILTER (WHERE j.tested_at >= $2 AND j.test_result->>'ok' = 'true'))::int AS worked,
          (count(*) FILTER (WHERE j.tested_at >= $2 AND j.test_result->>'code' = ANY($3)))::int AS refused,
+         (count(*) FILTER (WHERE j.tested_at >= $2 AND j.test_result->>'code' = ANY($3) AND j.tested_at >
+            COALESCE((SELECT max(o.tested_at) FROM mailferry.jobs o WHERE o.batch = $1 AND o.test_result->>'ok' = 'true'), '-infinity')))::int AS "inARow",
          (count(*) FILTER (WHERE j.tested_at >= $2 AND j.test_result->>'code' = ANY($4)))::int AS "lockedOut"
        FROM mailferry.batch_rows r JOIN mailferry.jobs j ON j.id = r.job WHERE r.batch = $1`,
       [batch.id, batch.testsFrom ?? new Date(0), REFUSED_CODES, LOCK_OUT_CODES],

@@ -238,7 +238,7 @@ export class RunJob {
       this.options.limits.lockMinutes,
       async () => {
         bench.proven = true;
-        await this.rememberPassed(job);
+        await this.rememberSignedIn(job, run.id);
       },
     );
     bench.destination = this.endpoints.destination(bench.access.grant, bench.protocol.destination, job.items);
@@ -345,7 +345,8 @@ export class RunJob {
     return rows.length > 0;
   }
 
-  private async rememberPassed({ tenant, sourceHash }: JobEntity): Promise<void> {
+  private async rememberSignedIn({ tenant, sourceHash }: JobEntity, run: string): Promise<void> {
+    await this.db.query(`UPDATE mailferry.runs SET signed_in_at = clock_timestamp() WHERE id = $1`, [run]);
     if (sourceHash === null) return;
     await this.db.query(
       `INSERT INTO mailferry.passed_tests (tenant, source_hash, at) VALUES ($1, $2, now())

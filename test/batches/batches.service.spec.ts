@@ -21,20 +21,9 @@ describe('the batches of a domain', () => {
   beforeEach(() => room.clear());
   afterAll(() => room?.close());
 
-  /** Ticks until nothing changes any more. */
-  async function settle(id: string): Promise<string[]> {
-    let before = '';
-    for (;;) {
-      await runner.tick();
-      const states = await room.states(id);
-      if (JSON.stringify(states) === before) return states;
-      before = JSON.stringify(states);
-    }
-  }
-  async function run(job: string, outcome: 'complete' | 'incomplete' = 'complete'): Promise<void> {
-    await room.happen(job, 'claim');
-    await room.happen(job, 'finish', { outcome });
-  }
+  const settle: BatchRoom['settle'] = (id) => room.settle(id);
+  const run: BatchRoom['run'] = (job, outcome) => room.run(job, outcome);
+  const secrets = (): Promise<number> => room.secrets();
   /** The source password the worker would use for a job as it is now, or as it was when its source was `dialled`. */
   const password = async (job: string, dialled?: SourceSettings): Promise<string | undefined> => {
     const [now] = await room.db.query<{ source: SourceSettings }[]>(`SELECT source FROM mailferry.jobs WHERE id = $1`, [
@@ -42,8 +31,6 @@ describe('the batches of a domain', () => {
     ]);
     return (await room.get(SecretOpener).openJob(TENANT, job, dialled ?? now!.source)).source.password;
   };
-  const secrets = async (): Promise<number> =>
-    Number((await room.db.query<{ n: string }[]>(`SELECT count(*) AS n FROM mailferry.credentials`))[0]!.n);
 
   it('refuses bad rows one by one, with the reason, and takes the rest', async () => {
     for (const gone of ['nobody@new.test', '=cmd()|x@new.test']) room.panel.gone.add(gone);

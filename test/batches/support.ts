@@ -1,4 +1,4 @@
-import type { BatchRunner } from '../../src/batches/batch-runner.js';
+import { BatchRunner } from '../../src/batches/batch-runner.js';
 import { BATCH_WEB_PROVIDERS, BATCH_WORKER_PROVIDERS } from '../../src/batches/batches.providers.js';
 import { BatchesService } from '../../src/batches/batches.service.js';
 import type { BatchView } from '../../src/batches/batch.js';
@@ -10,7 +10,7 @@ import type { Circumstances } from '../../src/jobs/transition.js';
 import { SecretOpener } from '../../src/worker/secret-opener.js';
 import { CANARY, dora, jobsRoom, type Room, type RoomOptions } from '../jobs/support.js';
 
-export type { BatchRunner, RunEntity };
+export type { RunEntity };
 export const OLD_SERVER = { type: 'imap', host: 'imap.old.test', port: 993, security: 'tls' } as const;
 export const ADMIN = {
   kind: 'admin',
@@ -26,6 +26,12 @@ export interface BatchRoom extends Room {
   /** The states of its migrations, by row; '-': refused. */
   states(id: string): Promise<string[]>;
   jobs(id: string): Promise<string[]>;
+  /** Ticks until nothing changes any more. @returns the states */
+  settle(id: string): Promise<string[]>;
+  /** A queued migration, done. */
+  run(job: string, outcome?: 'complete' | 'incomplete'): Promise<void>;
+  /** How many secrets are kept. */
+  secrets(): Promise<number>;
   /** Something that happens to a job in the worker. */
   happen(job: string, event: JobEvent, circumstances?: Circumstances): Promise<void>;
 }
@@ -40,10 +46,34 @@ export async function batchRoom(options: RoomOptions = {}): Promise<BatchRoom> {
         [id],
       )
     ).map(({ job }) => job);
+  const states = async (id: string): Promise<string[]> => {
+    const rows = await batches.rows(dora.visibility, id, { show: 'all', page: 1, perPage: 200 });
+    return rows!.rows.map(({ state }) => state ?? '-');
+  };
+  const happen: BatchRoom['happen'] = async (job, event, circumstances) => {
+    const changes = room.get(JobChanges);
+    await changes.transact((change) => changes.apply(change, job, event, null, circumstances));
+  };
   return {
     ...room,
     batches,
     jobs,
+    states,
+    happen,
+    async settle(id) {
+      for (let before = ''; ;) {
+        await room.get(BatchRunner).tick();
+        const now = await states(id);
+        if (JSON.stringify(now) === before) return now;
+        before = JSON.stringify(now);
+      }
+    },
+    async run(job, outcome = 'complete') {
+      await happen(job, 'claim');
+      await happen(job, 'finish', { outcome });
+    },
+    secrets: async () =>
+      Number((await room.db.query<{ n: string }[]>(`SELECT count(*) AS n FROM mailferry.credentials`))[0]!.n),
     clear: async () => {
       await room.clear();
       await room.db.query(`TRUNCATE mailferry.batches CASCADE`);
@@ -58,14 +88,6 @@ export async function batchRoom(options: RoomOptions = {}): Promise<BatchRoom> {
         password: auth.kind === 'per-row' ? CANARY : '',
       }));
       return (await batches.fill(dora, made.id, { rows })).batch;
-    },
-    async states(id) {
-      const rows = await batches.rows(dora.visibility, id, { show: 'all', page: 1, perPage: 200 });
-      return rows!.rows.map(({ state }) => state ?? '-');
-    },
-    async happen(job, event, circumstances) {
-      const changes = room.get(JobChanges);
-      await changes.transact((change) => changes.apply(change, job, event, null, circumstances));
     },
   };
 }
