@@ -6,10 +6,11 @@ import { JobError, type Actor } from '../jobs/contract.js';
 import { isUuid } from '../jobs/job-view.js';
 import { JobChanges } from '../jobs/job-changes.js';
 import { HARD_LIMIT_MS, inMs } from '../jobs/keeping.js';
+import type { Reason } from '../jobs/job.js';
 import { wordsFor } from '../jobs/messages.js';
 import { invalid } from '../jobs/settings.js';
 import type { BatchAction } from './batch.js';
-import { lockBatch, type BatchRecord } from './batch-record.js';
+import { lockBatch, NEEDS_SOMEBODY, READY, type BatchRecord } from './batch-record.js';
 import { nextBatchState } from './batch-state.js';
 import type { ActOptions } from './contract.js';
 
@@ -68,14 +69,31 @@ export class BatchActions {
     });
   }
 
-  /** No more passes: every secret of the batch is erased, and what is not over is cancelled. Inside a transaction. */
-  async finish(manager: EntityManager, batch: BatchRecord, who: Actor | null): Promise<void> {
-    const [{ n }]: [{ n: string }] = await manager.query(
-      `SELECT count(*) AS n FROM mailferry.jobs j WHERE j.batch = $1 AND j.state IN ('queued', 'running', 'waiting', 'cancelling')`,
+  /**
+   * No more passes: what is not over is cancelled, and the secrets are erased; those of what failed are kept some days for
+   * another try. Inside a transaction.
+   * @param anyway although some mailboxes are not done. @throws JobError BATCH_BUSY, FINISH_NEEDS_YOU
+   */
+  async finish(manager: EntityManager, batch: BatchRecord, who: Actor | null, anyway: boolean): Promise<void> {
+    const [{ busy, unfinished }]: [{ busy: number; unfinished: number }] = await manager.query(
+      `SELECT (count(*) FILTER (WHERE j.state IN ('queued', 'running', 'waiting', 'cancelling')))::int AS busy,
+         (count(*) FILTER (WHERE ${NEEDS_SOMEBODY}))::int AS unfinished
+       FROM mailferry.batch_rows r JOIN mailferry.jobs j ON j.id = r.job WHERE r.batch = $1`,
       [batch.id],
     );
-    if (Number(n) > 0) throw new JobError('BATCH_BUSY', wordsFor('BATCH_BUSY').message);
-    await this.end(manager, batch, who);
+    if (busy > 0) throw jobError('BATCH_BUSY');
+    if (unfinished > 0 && !anyway) {
+      const { code, message } = needsYou(unfinished);
+      throw new JobError(code, message, { unfinished });
+    }
+    const { message } = wordsFor('NO_PASSWORD_GIVEN');
+    await manager.query(
+      `UPDATE mailferry.batch_rows r SET want = NULL, code = 'NO_PASSWORD_GIVEN', message = $2
+       FROM mailferry.jobs j, mailferry.batches b
+       WHERE r.batch = $1 AND b.id = r.batch AND j.id = r.job AND j.state = 'draft' AND NOT ${READY}`,
+      [batch.id, message],
+    );
+    await this.end(manager, batch, who, true);
     await mark(manager, batch.id, null, `j.state IN ('paused', 'needs-action')`, 'cancel');
   }
 
@@ -83,7 +101,7 @@ export class BatchActions {
     manager: EntityManager,
     batch: BatchRecord,
     action: BatchAction,
-    { ids, at, last }: { ids: readonly string[] | null; at?: string; last?: boolean },
+    { ids, at, last, anyway }: Omit<ActOptions, 'ids'> & { readonly ids: readonly string[] | null },
     who: Actor,
   ): Promise<void> {
     const { id } = batch;
@@ -133,7 +151,7 @@ export class BatchActions {
           await manager.query(`UPDATE mailferry.batches SET finishing = true, next_sync_at = NULL WHERE id = $1`, [id]);
         return;
       case 'finish':
-        return this.finish(manager, batch, who);
+        return this.finish(manager, batch, who, anyway === true);
     }
   }
 
@@ -179,7 +197,7 @@ export class BatchActions {
       `j.state IN ('queued', 'running', 'waiting', 'paused', 'needs-action')`,
       'cancel',
     );
-    if (ids === null) await this.end(manager, batch, who);
+    if (ids === null) await this.end(manager, batch, who, false);
     else
       await manager.query(
         `UPDATE mailferry.batch_rows SET want = NULL, held = false WHERE batch = $1 AND job = ANY($2) AND want <> 'cancel'`,
@@ -187,8 +205,8 @@ export class BatchActions {
       );
   }
 
-  /** Nothing starts any more, and nothing is kept. */
-  private async end(manager: EntityManager, batch: BatchRecord, who: Actor | null): Promise<void> {
+  /** Nothing starts any more, and nothing is kept. @param keepFailed but for some days what another try needs */
+  private async end(manager: EntityManager, batch: BatchRecord, who: Actor | null, keepFailed: boolean): Promise<void> {
     await manager.query(
       `UPDATE mailferry.batch_rows SET want = NULL, held = false, want_test = false
        WHERE batch = $1 AND want IS DISTINCT FROM 'cancel'`,
@@ -209,7 +227,7 @@ export class BatchActions {
       `UPDATE mailferry.batches SET testing = false, finishing = false, next_sync_at = NULL WHERE id = $1`,
       [batch.id],
     );
-    await this.changes.eraseBatch(manager, batch, who);
+    await this.changes.eraseBatch(manager, batch, who, keepFailed);
   }
 
   /** Secrets live as long as a month from when somebody last wanted something done with them. */
@@ -226,6 +244,13 @@ export class BatchActions {
     );
     if (missing !== undefined) throw jobError('CREDENTIALS_REQUIRED', { side: 'source' });
   }
+}
+
+/** Why a batch does not finish by itself. */
+export function needsYou(unfinished: number): Reason {
+  const { message, action } = wordsFor('FINISH_NEEDS_YOU');
+  const who = unfinished === 1 ? 'One mailbox needs' : `${unfinished} mailboxes need`;
+  return { code: 'FINISH_NEEDS_YOU', message: `${who} you. ${message}`, ...(action !== undefined && { action }) };
 }
 
 /** @returns how many rows got the mark. */

@@ -6,7 +6,7 @@ import { JOB_STATES, type JobOutcome, type JobState, type Reason, type TestResul
 import { wordsFor } from '../jobs/messages.js';
 import { BATCH_ACTIONS } from './batch.js';
 import type { BatchAction, BatchCounts, BatchSummary, BatchView, RowFilter, RowTest, RowView } from './batch.js';
-import { findBatch, mayUse, READY, type BatchRecord } from './batch-record.js';
+import { findBatch, mayUse, NEEDS_SOMEBODY, READY, type BatchRecord } from './batch-record.js';
 import { nextBatchState } from './batch-state.js';
 import type { RowsQuery } from './contract.js';
 
@@ -141,6 +141,7 @@ export class BatchReader {
          count(*) FILTER (WHERE j.outcome = 'incomplete') AS incomplete,
          count(*) FILTER (WHERE r.want IN ('start', 'resume', 'retry', 'sync')) AS wanted,
          count(*) FILTER (WHERE r.code IS NOT NULL AND j.id IS NOT NULL) AS stuck,
+         count(*) FILTER (WHERE ${NEEDS_SOMEBODY}) AS unfinished,
          count(*) FILTER (WHERE j.state = 'draft' AND NOT ${READY}) AS unready,
          count(*) FILTER (WHERE EXISTS (SELECT 1 FROM mailferry.invitations i WHERE i.job = j.id)) AS invited,
          count(j.test_result) AS tested,
@@ -172,6 +173,7 @@ function countsOf(n: Record<string, string>): BatchCounts {
     incomplete: number('incomplete'),
     wanted: number('wanted'),
     stuck: number('stuck'),
+    unfinished: number('unfinished'),
     ready: number('accepted') - number('unready'),
     invited: number('invited'),
     tested: number('tested'),

@@ -46,6 +46,9 @@ export const BATCH_COLUMNS = `b.id, b.tenant, b.domain, b.name, b.owner, b.princ
 export const READY = `(b.auth->>'kind' <> 'ask-user'
   OR EXISTS (SELECT 1 FROM mailferry.credentials c WHERE c.owner = r.job AND c.expires_at > now()))`;
 
+/** SQL over `jobs j` and `batch_rows r`: rests until a person does something about it, or gives it up. */
+export const NEEDS_SOMEBODY = `(j.state IN ('paused', 'needs-action', 'failed') OR (j.state = 'draft' AND r.code IS NOT NULL))`;
+
 /** Asks a database or a transaction. */
 type Asks = Pick<EntityManager, 'query'>;
 

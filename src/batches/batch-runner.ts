@@ -1,6 +1,6 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { getDataSourceToken } from '@nestjs/typeorm';
-import type { DataSource } from 'typeorm';
+import type { DataSource, EntityManager } from 'typeorm';
 import { JobError, type Actor } from '../jobs/contract.js';
 import type { JobAction } from '../jobs/job.js';
 import { reasonFor } from '../jobs/messages.js';
@@ -8,7 +8,7 @@ import { JobsService } from '../jobs/jobs.service.js';
 import { visibilityOf } from '../jobs/visibility.js';
 import type { HostPanel } from '../panel/host-panel.js';
 import { HOST_PANEL } from '../panel/options.js';
-import { BatchActions } from './batch-actions.js';
+import { BatchActions, needsYou } from './batch-actions.js';
 import { mayUse, READY, type BatchRecord } from './batch-record.js';
 import { BatchTester } from './batch-tester.js';
 import { ASK_AGAIN_MS, dueBatches, stoppingBatches } from './due-batches.js';
@@ -185,24 +185,46 @@ export class BatchRunner {
     if (!due && !batch.finishing) return;
     await this.db.transaction(async (manager) => {
       const [open] = (await manager.query(
-        `SELECT 1 FROM mailferry.batch_rows r JOIN mailferry.jobs j ON j.id = r.job
-         WHERE r.batch = $1 AND (r.want IS NOT NULL OR j.state IN ('queued', 'running', 'waiting', 'cancelling')) LIMIT 1`,
+        `SELECT 1 FROM mailferry.batch_rows r JOIN mailferry.batches b ON b.id = r.batch
+           JOIN mailferry.jobs j ON j.id = r.job
+         WHERE r.batch = $1 AND (j.state IN ('queued', 'running', 'waiting', 'cancelling')
+           OR r.want IN ('pause', 'cancel') OR (r.want IS NOT NULL AND ${READY})) LIMIT 1`,
         [batch.id],
       )) as unknown[];
       if (open !== undefined) return;
-      if (batch.finishing) {
-        await this.actions.finish(manager, batch, null);
+      if (batch.finishing) return this.finish(manager, batch);
+      try {
+        await this.actions.pass(manager, batch, null);
+      } catch (error) {
+        if (!(error instanceof JobError)) throw error;
+        // Nobody has come so far.
         await manager.query(
-          `UPDATE mailferry.batches SET state = 'finished', finished_at = now(), updated_at = now()
-           WHERE id = $1 AND state = 'active'`,
+          `UPDATE mailferry.batches SET next_sync_at = now() + make_interval(hours => (options->>'syncEveryHours')::int)
+           WHERE id = $1`,
           [batch.id],
         );
-        return;
       }
-      await this.actions.pass(manager, batch, null).catch((error: unknown) => {
-        if (!(error instanceof JobError)) throw error;
-      });
     });
+  }
+
+  /** Alone only when everything is done; else the batch says who is in its way, and waits. */
+  private async finish(manager: EntityManager, batch: BatchRecord): Promise<void> {
+    try {
+      await this.actions.finish(manager, batch, null, false);
+    } catch (error) {
+      if (!(error instanceof JobError)) throw error;
+      if (error.code !== 'FINISH_NEEDS_YOU') return;
+      await manager.query(
+        `UPDATE mailferry.batches SET reason = $2, updated_at = now() WHERE id = $1 AND reason IS DISTINCT FROM $2::jsonb`,
+        [batch.id, JSON.stringify(needsYou(Number(error.details?.['unfinished'])))],
+      );
+      return;
+    }
+    await manager.query(
+      `UPDATE mailferry.batches SET state = 'finished', reason = NULL, finished_at = now(), updated_at = now()
+       WHERE id = $1 AND state = 'active'`,
+      [batch.id],
+    );
   }
 
   /** Pauses a batch with a reason: going on would do harm. */

@@ -59,6 +59,8 @@ export interface BatchCounts {
   readonly wanted: number;
   /** Could not be started: the row says why. */
   readonly stuck: number;
+  /** Paused, failed, waiting for a person or not let start: the batch does not finish over them by itself. */
+  readonly unfinished: number;
   /** The old account's password is there, or is not needed. */
   readonly ready: number;
   readonly invited: number;

@@ -59,6 +59,8 @@ export interface ActOptions {
   readonly at?: string;
   /** `sync`: the last pass; the batch finishes after it. */
   readonly last?: boolean;
+  /** `finish`: although some mailboxes are not done; they are cancelled. */
+  readonly anyway?: boolean;
 }
 
 export interface RowsQuery {

@@ -8,7 +8,7 @@ import { JobError, type Actor } from './contract.js';
 import type { JobEntity } from './entities.js';
 import { FINAL_STATES, isFinal, type JobEvent } from './job-state.js';
 import { hasSource } from './job-view.js';
-import { HARD_LIMIT_MS, inMs, keepAfter } from './keeping.js';
+import { HARD_LIMIT_MS, HOUR_MS, inMs, keepAfter } from './keeping.js';
 import { Outbox } from './outbox.js';
 import { SecretStore } from './secrets.js';
 import { cancelledDrafts, type Circumstances, transition } from './transition.js';
@@ -135,16 +135,30 @@ export class JobChanges {
     await manager.query(`DELETE FROM mailferry.credentials WHERE owner = ANY($1)`, [cancelled.map(({ id }) => id)]);
   }
 
-  /** Every secret of a batch: its administrator's, and those of its migrations that are over. Inside a transaction. */
+  /**
+   * Every secret of a batch: its administrator's, and those of its migrations that are over. Inside a transaction.
+   * @param keepFailed but for some hours what opens those that failed or lack something, as with a single migration
+   */
   async eraseBatch(
     manager: EntityManager,
     batch: { readonly id: string; readonly tenant: string; readonly domain: string },
     who: Actor | null,
+    keepFailed: boolean,
   ): Promise<void> {
+    const hours = this.options.limits.keepSecretsHours;
+    const until = keepFailed && hours > 0 ? inMs(hours * HOUR_MS) : null;
+    const kept = `SELECT id FROM mailferry.jobs WHERE batch = $1 AND $2::timestamptz IS NOT NULL
+      AND (state = 'failed' OR outcome = 'incomplete')`;
+    await manager.query(
+      `UPDATE mailferry.credentials SET expires_at = LEAST(expires_at, $2::timestamptz)
+       WHERE owner IN (${kept}) OR (owner = $1 AND EXISTS (${kept}))`,
+      [batch.id, until],
+    );
     const [, erased]: [unknown[], number] = await manager.query(
-      `DELETE FROM mailferry.credentials c WHERE c.owner = $1 OR c.owner IN
-         (SELECT id FROM mailferry.jobs WHERE batch = $1 AND state IN ('completed', 'failed', 'cancelled', 'paused', 'needs-action'))`,
-      [batch.id],
+      `DELETE FROM mailferry.credentials c WHERE (c.owner = $1 AND NOT EXISTS (${kept})) OR c.owner IN
+         (SELECT id FROM mailferry.jobs WHERE batch = $1 AND state IN ('completed', 'failed', 'cancelled', 'paused', 'needs-action')
+          EXCEPT ${kept})`,
+      [batch.id, until],
     );
     if (erased === 0) return;
     await this.audit.record(

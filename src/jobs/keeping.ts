@@ -1,5 +1,5 @@
 /** How long sealed secrets are kept (DESIGN section 6). */
-const HOUR_MS = 60 * 60 * 1000;
+export const HOUR_MS = 60 * 60 * 1000;
 /** A draft that nobody goes on with. */
 export const DRAFT_MS = 24 * HOUR_MS;
 /** A connection test, its result included. */

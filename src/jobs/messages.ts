@@ -204,6 +204,14 @@ export const MESSAGES: Readonly<Record<string, Words>> = {
     message: 'Some mailboxes of the batch are being copied.',
     action: 'Wait until they are done, or cancel them.',
   },
+  FINISH_NEEDS_YOU: {
+    message: 'The batch is not finished before they are done.',
+    action: 'Mend them and try them again, or finish anyway: what is not done is cancelled then.',
+  },
+  NO_PASSWORD_GIVEN: {
+    message: 'Nobody gave the password of the old account before the batch was finished, so nothing was copied.',
+    action: 'Start a migration of this mailbox alone.',
+  },
   BATCH_NOT_ALLOWED: {
     message: 'Whoever started this batch may not move the mailboxes of this domain any more.',
     action: 'Somebody who may has to resume it.',

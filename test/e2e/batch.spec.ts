@@ -115,10 +115,15 @@ describe('a whole domain, opened by a master user', () => {
       expect(ghosts.map(({ mailbox, reason }) => [mailbox, reason?.code])).toEqual([[nobody, 'DESTINATION_MISSING']]);
       for (const { from, to } of people) expect(await exact(to)).toEqual(await exact(from));
 
-      // The last pass brings what came since, and ends with every secret erased.
+      // The last pass brings what came since, and waits for somebody because of the one that has no mailbox.
       await appendMessages(people[0]!.from, fixtureMailbox(3, 99));
       expect((await api.post(`/batches/${id}/sync`, { last: true })).status).toBe(202);
-      await until(id, ({ state }) => state === 'finished');
+      const held = await until(id, ({ reason }) => reason !== undefined);
+      expect([held.state, held.reason?.code, held.counts.unfinished]).toEqual(['active', 'FINISH_NEEDS_YOU', 1]);
+      expect((await api.post(`/batches/${id}/finish`)).status).toBe(409);
+      // Finished anyway, it ends with every secret erased.
+      expect((await api.post(`/batches/${id}/finish`, { anyway: true })).status).toBe(202);
+      await until(id, ({ state, counts }) => state === 'finished' && counts.states.cancelled === 1);
       expect(await exact(people[0]!.to)).toEqual(await exact(people[0]!.from));
       const retry = await api.post<{ error: { code: string } }>(`/jobs/${list.jobs[0]!.id}/sync`);
       expect([409, 422]).toContain(retry.status);

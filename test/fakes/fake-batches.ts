@@ -193,6 +193,7 @@ export class FakeBatches implements BatchesApi {
         incomplete: n(({ outcome }) => outcome === 'incomplete'),
         wanted: n(({ wanted }) => wanted),
         stuck: 0,
+        unfinished: n(({ state }) => state === 'failed' || state === 'paused' || state === 'needs-action'),
         ready: n(({ ready }) => ready),
         invited: n(({ invitation }) => invitation !== null),
         tested: n(({ test }) => test !== null),

@@ -68,6 +68,7 @@ export const BatchActionBody = z.strictObject({
   ids: z.array(z.uuid()).min(1).max(1_000).optional().describe('Migrations; absent: all of the batch'),
   at: z.iso.datetime({ offset: true }).optional().describe('start: not before'),
   last: z.boolean().optional().describe('sync: the last pass; the batch is finished after it'),
+  anyway: z.boolean().optional().describe('finish: although some mailboxes are not done; they are cancelled'),
 });
 
 const RefusedRow = z.object({ row: count, code: z.string(), message: z.string() });
@@ -94,6 +95,7 @@ export const Batch = z
       incomplete: count,
       wanted: count,
       stuck: count,
+      unfinished: count.describe('Paused, failed, waiting for a person or not let start'),
       ready: count,
       invited: count,
       tested: count,

@@ -88,6 +88,8 @@ export class BatchController {
       mayStart: batch.actions.includes('start'),
       maySync: batch.actions.includes('sync'),
       mayFinish: batch.actions.includes('finish'),
+      without: batch.counts.accepted - batch.counts.ready,
+      reasonTitle: t(`batch.${titleOfReason(batch)}`),
       needsPassword: batch.auth.kind === 'admin' && batch.state !== 'draft' && asksPassword(batch, req),
       publicUrl: this.options.publicUrl !== null,
       worst: (worst ?? []).map(batchRow),
@@ -154,6 +156,7 @@ export class BatchController {
     const options: ActOptions = {
       ...(action === 'start' && local !== '' && { at: atZone(local, timeZone).toISOString() }),
       ...(action === 'sync' && field(body, 'last') !== '' && { last: true }),
+      ...(action === 'finish' && field(body, 'anyway') !== '' && { anyway: true }),
     };
     await this.attempt(res, batch, action, () => this.batches.act(actor, batch.id, action, options));
   }
@@ -348,6 +351,12 @@ function offered(filter: RowFilter, { state, auth, counts }: BatchView): boolean
   if (filter === 'not-ready') return auth.kind === 'ask-user';
   if (filter === 'test-failed' || filter === 'too-big') return counts.tested > 0;
   return state !== 'draft' || filter === 'all' || filter === 'refused';
+}
+
+/** Key of what a reason of the batch is about. */
+function titleOfReason({ state, reason }: BatchView): string {
+  if (reason?.code === 'FINISH_NEEDS_YOU') return 'notFinished';
+  return state === 'paused' ? 'stopped' : 'testsStopped';
 }
 
 const PASSWORD_CODES = ['SIGN_INS_REFUSED', 'CREDENTIALS_REQUIRED'];

@@ -113,6 +113,34 @@ describe('a whole domain without JavaScript', () => {
     expect(dora.text).toContain('Cancelled');
   });
 
+  it('says who is in the way of the end, and finishes anyway when told so', async () => {
+    const { id } = await putBatch(
+      web,
+      CSV,
+      { kind: 'ask-user' },
+      {
+        state: 'active',
+        finishing: true,
+        reason: { code: 'FINISH_NEEDS_YOU', message: 'One mailbox needs you. The batch is not finished.' },
+        actions: ['retry', 'finish'],
+      },
+    );
+    const rows = web.batches.rowsOf.get(id)!;
+    web.batches.rowsOf.set(
+      id,
+      rows.map((row) =>
+        row.row === 1 ? { ...row, state: 'failed' as const } : { ...row, ready: row.ready && row.row !== 2 },
+      ),
+    );
+    web.batches.recount(id);
+    await dora.goto(`/domains/new.test/batches/${id}`);
+    expect(dora.text).toContain('Not finished yet One mailbox needs you.');
+    expect(dora.text).toContain('One mailbox is not done');
+    expect(dora.text).toContain('One user has not given the password yet');
+    await dora.submit('/actions/finish', {});
+    expect(web.batches.acts.at(-1)).toMatchObject({ action: 'finish', options: { anyway: true } });
+  });
+
   it('hands out links that work, and nothing to people of other domains', async () => {
     const { id } = await putBatch(web, CSV, { kind: 'ask-user' });
     web.batches.linksOf = [
