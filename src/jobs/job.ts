@@ -153,6 +153,8 @@ export interface TestFolder {
 export interface TestPlan {
   readonly folders: readonly {
     readonly from: string;
+    /** A calendar and a mail folder may have one name. */
+    readonly kind: ItemKind;
     readonly to: string;
     readonly exists: boolean;
     readonly changed?: string;

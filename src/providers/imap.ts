@@ -7,7 +7,8 @@ export const otherImap: Provider = {
   servers: [ASKED],
   asksForServer: true,
   username: 'any',
-  gives: everything(),
+  // A calendar may hold journals.
+  gives: everything({ notes: 'yes' }),
   limits: { maxConnections: CAREFUL_CONNECTIONS },
   matches: NOWHERE,
   hosts: [],

@@ -26,6 +26,8 @@ export interface SandboxRuntime {
     readonly port: number;
     readonly plainPort: number;
     readonly caFile: string;
+    /** Calendars and contacts; null: none could be started here. */
+    readonly dav: { readonly url: string; readonly port: number } | null;
     readonly accounts: readonly { readonly user: string; readonly password: string }[];
   };
 }
@@ -157,6 +159,10 @@ function egressOf(settings: Settings, sandbox: SandboxRuntime | null) {
     allowPrivate: settings.allowPrivateTargets ?? false,
     allowPlaintext: settings.allowPlaintext,
     allowedRanges: [...settings.egressRanges, ...(sandbox ? [`${sandbox.oldProvider.host}/32`] : [])],
-    ports: sandbox ? [...ports, sandbox.oldProvider.port, sandbox.oldProvider.plainPort] : ports,
+    ports: sandbox ? [...ports, ...portsOf(sandbox)] : ports,
   };
+}
+
+function portsOf({ oldProvider: { port, plainPort, dav } }: SandboxRuntime): number[] {
+  return [port, plainPort, ...(dav === null ? [] : [dav.port])];
 }

@@ -73,6 +73,7 @@ export async function planOf(
   return {
     folders: plan.mappings.map(({ source, path, exists, changed }) => ({
       from: displayPath(source.path),
+      kind: source.kind,
       to: displayPath(path),
       exists,
       ...(changed === undefined ? {} : { changed }),

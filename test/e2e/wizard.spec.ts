@@ -16,7 +16,7 @@ if (reason) console.warn(reason);
   let supervisor: ChildProcess;
   let browser: Browser;
   let base: string;
-  let old: { host: string; port: number };
+  let old: { host: string; port: number; dav: { url: string } | null };
 
   beforeAll(async () => {
     const port = await freePort();
@@ -30,7 +30,7 @@ if (reason) console.warn(reason);
     });
     base = `http://127.0.0.1:${port}`;
     const running = JSON.parse(readFileSync(join(dir, 'running.json'), 'utf8')) as {
-      sandbox: { oldProvider: { host: string; port: number } };
+      sandbox: { oldProvider: typeof old };
     };
     old = running.sandbox.oldProvider;
     browser = await chromium.launch({ executablePath: CHROMIUM, args: [...BROWSER_ARGS] });
@@ -52,7 +52,7 @@ if (reason) console.warn(reason);
   };
 
   /** Signs in and goes as far as the form of step 4. */
-  async function toConnection(page: Page, who: string): Promise<void> {
+  async function toConnection(page: Page, who: string, kinds: readonly string[] = ['mail']): Promise<void> {
     await page.goto(base);
     await press(page, new RegExp(who));
     await page.getByRole('link', { name: 'Mailbox migration' }).first().click();
@@ -64,6 +64,7 @@ if (reason) console.warn(reason);
     await page.locator('input[value=imap], input[value=other]').first().check();
     await press(page, 'Continue');
     await press(page, 'Continue');
+    for (const kind of kinds) await page.locator(`input[name=kinds][value=${kind}]`).check();
     await press(page, 'Continue');
   }
 
@@ -72,15 +73,17 @@ if (reason) console.warn(reason);
     await page.locator('input[name=password]').fill(password);
     await page.locator('input[name=host]').fill(old.host);
     await page.locator('input[name=port]').fill(String(old.port));
+    const calendars = page.locator('input[name=davUrl]');
+    if ((await calendars.count()) > 0) await calendars.fill(old.dav!.url);
     await press(page, 'Test the connection');
   }
 
-  it('with JavaScript: a wrong password is refused, the right one moves everything, and the page follows by itself', async () => {
+  it('with JavaScript: a wrong password is refused, the right one moves all five kinds, and the page follows by itself', async () => {
     const page = await browser.newPage();
     const wrong: string[] = [];
     page.on('pageerror', (error) => wrong.push(error.message));
     page.on('console', (message) => message.type() === 'error' && wrong.push(message.text()));
-    await toConnection(page, 'Alice');
+    await toConnection(page, 'Alice', ['mail', 'contacts', 'calendars', 'tasks', 'notes']);
     await connect(page, 'alice@old.test', 'not the password');
     await page.getByText('The test did not succeed').waitFor({ timeout: 60_000 });
     expect(await page.getByRole('button', { name: 'Continue' }).count()).toBe(0);
@@ -95,18 +98,26 @@ if (reason) console.warn(reason);
     expect(await page.locator('input[name=password]').inputValue()).toBe('');
     await connect(page, 'alice@old.test', 'sandbox');
     await page.getByText('It works').waitFor({ timeout: 60_000 });
-    expect(await page.locator('main').innerText()).toContain('371');
+    const found = ['371 messages', '32 contacts', '48 events', '12 tasks', '6 notes'];
+    for (const count of found) expect(await page.locator('main').innerText()).toContain(count);
+    // "What to import" now says how many there are of each.
+    await page.goto(`${draft}/items`);
+    for (const count of found) expect(await page.locator('main').innerText()).toContain(`${count} in your old`);
+    await page.goto(`${draft}/test`);
     await press(page, 'Continue');
     await press(page, 'Start the migration');
     await page.getByText('Everything has arrived').waitFor({ timeout: 90_000 });
-    expect(await page.locator('main').innerText()).toMatch(/Copied\s+371/);
+    const arrived = await page.locator('main').innerText();
+    expect(arrived).toMatch(/Copied\s+469/);
+    for (const [n, word] of found.map((count) => count.split(' '))) expect(arrived).toContain(`${n} / ${n} ${word}`);
 
     await page
       .getByRole('link', { name: /report/i })
       .first()
       .click();
     await page.waitForLoadState();
-    expect(await page.locator('main').innerText()).toMatch(/371/);
+    const report = await page.locator('main').innerText();
+    for (const count of found) expect(report).toContain(count);
     expect(wrong).toEqual([]);
     await page.close();
   }, 240_000);

@@ -146,6 +146,12 @@
         bar.value = Math.min(max, at(job, bar.dataset.bindValue) || 0);
       }
     }
+    for (const line of all('[data-kind]', root)) {
+      const folders = (job.folders || []).filter((folder) => folder.kind === line.dataset.kind);
+      const sum = (name) => folders.reduce((total, folder) => total + folder[name], 0);
+      const sums = { found: sum('found'), arrived: sum('copied') + sum('alreadyThere') };
+      for (const cell of all('[data-bind-kind]', line)) put(cell, show(sums[cell.dataset.bindKind], 'number'));
+    }
     const rows = new Map(all('[data-folder]', root).map((row) => [row.dataset.folder, row]));
     if (root.querySelector('[data-folders]') || rows.size > 0) {
       for (const folder of job.folders || []) {

@@ -262,7 +262,7 @@ function linksFor(who: Principal, base: string): { href: string; label: string; 
 /** Sandbox: the old mailbox of the person, or of anybody. */
 function trialFor(who: Principal, sandbox: SandboxRuntime | null): Record<string, unknown> | null {
   if (!sandbox || who.role === 'support') return null;
-  const { host, port, accounts } = sandbox.oldProvider;
+  const { host, port, dav, accounts } = sandbox.oldProvider;
   const account = accounts.find(({ user }) => user.startsWith(`${who.sub}@`)) ?? accounts[0];
-  return account ? { host, port, ...account } : null;
+  return account ? { host, port, davUrl: dav?.url ?? null, ...account } : null;
 }

@@ -1,7 +1,8 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { request } from 'node:http';
+import { type IncomingMessage, request } from 'node:http';
+import { request as secureRequest } from 'node:https';
 import { alive, endProcess, freePort, readPid, waitUntil, workingFolder, type RunningServer } from './process.js';
 import { unpackPackages, which } from './tools.js';
 
@@ -13,6 +14,12 @@ export interface RadicaleServer extends RunningServer {
   /** Adds a user, or gives him another password. */
   setUser(user: string, password: string): void;
 }
+export interface RadicaleTls {
+  readonly certFile: string;
+  readonly keyFile: string;
+  /** Of the authority that signed the certificate, for whoever asks. */
+  readonly caFile: string;
+}
 export interface RadicaleOptions {
   /** Where the data, the pid file and the log are; a folder of this name is made in it. Kept between starts. */
   readonly dir: string;
@@ -22,6 +29,8 @@ export interface RadicaleOptions {
   readonly master?: { readonly name: string; readonly password: string };
   /** Largest object (bytes). */
   readonly maxBytes?: number;
+  /** PEM files, absolute. Default: without TLS. */
+  readonly tls?: RadicaleTls;
   readonly say?: (line: string) => void;
 }
 
@@ -32,7 +41,7 @@ const UNPACKED = [...PACKAGES, ...NEEDS, 'python3-vobject'];
 const MAX_BYTES = 100_000_000;
 
 /**
- * Starts a private CalDAV and CardDAV server on loopback, without TLS, or adopts the one an earlier process left running.
+ * Starts a private CalDAV and CardDAV server on loopback, or adopts the one an earlier process left running.
  * @throws Error with one line that says what to install.
  */
 export async function startRadicale(options: RadicaleOptions): Promise<RadicaleServer> {
@@ -53,13 +62,13 @@ export async function startRadicale(options: RadicaleOptions): Promise<RadicaleS
   const left = readPid(pidFile);
   const port = existsSync(portFile) ? Number(readFileSync(portFile, 'utf8')) : await freePort();
   if (alive(left) && workingFolder(left) === dir) {
-    if (await answers(port)) return server(left, port, true, setUser);
+    if (await answers(port, options.tls)) return server(left, port, true, setUser, options.tls);
     await endProcess(left, 'SIGTERM');
   }
   const program = findRadicale(options.say ?? (() => undefined));
   writeFileSync(portFile, String(port));
   writeFileSync(join(dir, 'rights'), rights(options.master?.name));
-  writeFileSync(join(dir, 'config'), settings(dir, port, options.maxBytes ?? MAX_BYTES), { mode: 0o600 });
+  writeFileSync(join(dir, 'config'), settings(dir, port, options), { mode: 0o600 });
   const logFile = join(dir, 'radicale.log');
   const log = openSync(logFile, 'a', 0o600);
   const child = spawn(program.python, ['-m', 'radicale', '--config', join(dir, 'config')], {
@@ -75,19 +84,25 @@ export async function startRadicale(options: RadicaleOptions): Promise<RadicaleS
   await waitUntil(async () => {
     if (child.exitCode !== null || child.signalCode !== null)
       throw new Error(`Radicale ended right after its start; see ${logFile}`);
-    return answers(port);
+    return answers(port, options.tls);
   }, `Radicale does not answer; see ${logFile}`);
-  return server(child.pid, port, false, setUser);
+  return server(child.pid, port, false, setUser, options.tls);
 }
 
-function server(pid: number, port: number, adopted: boolean, setUser: RadicaleServer['setUser']): RadicaleServer {
+function server(
+  pid: number,
+  port: number,
+  adopted: boolean,
+  setUser: RadicaleServer['setUser'],
+  tls: RadicaleTls | undefined,
+): RadicaleServer {
   return {
     pid,
     port,
     adopted,
     setUser,
     host: '127.0.0.1',
-    url: `http://127.0.0.1:${port}/`,
+    url: `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}/`,
     stop: () => endProcess(pid, 'SIGTERM'),
     async kill() {
       process.kill(pid, 'SIGKILL');
@@ -96,12 +111,13 @@ function server(pid: number, port: number, adopted: boolean, setUser: RadicaleSe
   };
 }
 
-function settings(dir: string, port: number, maxBytes: number): string {
+function settings(dir: string, port: number, { maxBytes = MAX_BYTES, tls }: RadicaleOptions): string {
   return [
     '[server]',
     `hosts = 127.0.0.1:${port}`,
     'max_connections = 50',
     `max_content_length = ${maxBytes}`,
+    ...(tls === undefined ? [] : ['ssl = True', `certificate = ${tls.certFile}`, `key = ${tls.keyFile}`]),
     '[auth]',
     'type = htpasswd',
     `htpasswd_filename = ${join(dir, 'passwords')}`,
@@ -132,12 +148,17 @@ function escaped(name: string): string {
 }
 
 /** Any HTTP answer: without a password that is a refusal. */
-function answers(port: number): Promise<boolean> {
+function answers(port: number, tls: RadicaleTls | undefined): Promise<boolean> {
   return new Promise((done) => {
-    const asked = request({ host: '127.0.0.1', port, path: '/', timeout: 1_000 }, (answer) => {
+    const where = { host: '127.0.0.1', port, path: '/', timeout: 1_000 };
+    const heard = (answer: IncomingMessage): void => {
       answer.resume();
       done(true);
-    });
+    };
+    const asked =
+      tls === undefined
+        ? request(where, heard)
+        : secureRequest({ ...where, ca: readFileSync(tls.caFile), agent: false }, heard);
     asked.on('timeout', () => asked.destroy());
     asked.on('error', () => done(false));
     asked.end();

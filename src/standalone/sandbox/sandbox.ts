@@ -8,6 +8,7 @@ import type { RunningServer } from '../infra/process.js';
 import { SANDBOX_MAILBOXES } from '../panel.js';
 import { SANDBOX_DOMAIN } from '../people.js';
 import type { SandboxRuntime } from '../runtime.js';
+import { type CalendarServers, startCalendars } from './calendars.js';
 import { sampleMailbox, SAMPLE_EMPTY_FOLDERS, SAMPLE_SPECIAL_USE } from './sample-mailbox.js';
 
 /** Of every sandbox mailbox, old and new. Both servers answer on this machine's loopback only. */
@@ -25,7 +26,7 @@ export interface Sandbox extends SandboxRuntime {
 }
 
 /**
- * Two real mail servers: the old provider with sample mail, and the hoster's. What people did in them survives a restart.
+ * The old provider with a sample account, and the hoster's: a real mail server and a real CalDAV and CardDAV server each. What people did in them survives a restart.
  * @throws Error with one line that says what to install.
  */
 export async function startSandbox(dataDir: string, say: (line: string) => void): Promise<Sandbox> {
@@ -43,7 +44,7 @@ export async function startSandbox(dataDir: string, say: (line: string) => void)
     // Opens all of them, for a whole domain at once: `alice@old.test*master`.
     master: { name: 'master', password: PASSWORD },
   });
-  const servers = [old];
+  const servers: RunningServer[] = [old];
   try {
     const hoster = await startDovecot({
       dir,
@@ -56,10 +57,15 @@ export async function startSandbox(dataDir: string, say: (line: string) => void)
     });
     servers.push(hoster);
     for (const user of OLD_ACCOUNTS) await fillOnce(old, user, say);
+    const calendars = await calendarsBeside(dir, { oldDir: old.dir, hosterDir: hoster.dir }, secretFile, say);
+    if (calendars !== null) servers.push(calendars.old, calendars.hoster);
     return {
       servers,
       destination: {
         imap: { host: hoster.host, port: hoster.imapsPort, security: 'tls', caFile: join(hoster.dir, 'ca.crt') },
+        ...(calendars === null
+          ? {}
+          : { dav: { url: `${calendars.hoster.url}{user}/`, caFile: join(hoster.dir, 'ca.crt') } }),
         domains: [SANDBOX_DOMAIN],
         access: { kind: 'imap-authzid', authcid: MASTER, secretFile },
       },
@@ -68,12 +74,35 @@ export async function startSandbox(dataDir: string, say: (line: string) => void)
         port: old.imapsPort,
         plainPort: old.imapPort,
         caFile: join(old.dir, 'ca.crt'),
+        dav: calendars === null ? null : { url: calendars.old.url, port: calendars.old.port },
         accounts: OLD_ACCOUNTS.map((user) => ({ user, password: PASSWORD })),
       },
     };
   } catch (error) {
     await Promise.allSettled(servers.map((server) => server.stop()));
     throw error;
+  }
+}
+
+/** Null: there is no such server here. Mail can be tried all the same. */
+async function calendarsBeside(
+  dir: string,
+  mail: { oldDir: string; hosterDir: string },
+  secretFile: string,
+  say: (line: string) => void,
+): Promise<CalendarServers | null> {
+  const people = {
+    old: OLD_ACCOUNTS,
+    full: FULL,
+    hoster: SANDBOX_MAILBOXES,
+    password: PASSWORD,
+    master: { name: MASTER, password: readFileSync(secretFile, 'utf8') },
+  };
+  try {
+    return await startCalendars(dir, mail, people, say);
+  } catch (error) {
+    say(`the sandbox has mail only: ${(error as Error).message.split('\n')[0]}`);
+    return null;
   }
 }
 

@@ -1,5 +1,6 @@
 import { isFinal } from '../../jobs/job-state.js';
 import type { Counts, FolderProgress, JobAction, JobState, JobView, Reason, RunView } from '../../jobs/job.js';
+import { ITEM_KINDS, type ItemKind } from '../../mailbox/kinds.js';
 
 export interface Segment {
   readonly outcome: 'copied' | 'alreadyThere' | 'skipped' | 'failed';
@@ -34,6 +35,8 @@ export interface JobPageView {
   readonly barKind: BarKind;
   readonly actions: readonly ActionView[];
   readonly folders: readonly FolderRow[];
+  /** What came to a place, by kind; empty while there is mail alone, whose numbers are the whole. */
+  readonly kinds: readonly { readonly kind: ItemKind; readonly found: number; readonly arrived: number }[];
   /** Newest first. */
   readonly runs: readonly (Omit<RunView, 'reason'> & { readonly reason: Reason | null })[];
   readonly reason: (Omit<Reason, 'action'> & { readonly action: string | null }) | null;
@@ -49,6 +52,25 @@ export interface JobPageView {
   /** Goes on without a person: "you can leave this page". */
   readonly moving: boolean;
   readonly hasReport: boolean;
+}
+
+/** The sums of every kind that has a folder, in the usual order. */
+export function kindTotals(folders: readonly FolderProgress[]): (Counts & { readonly kind: ItemKind })[] {
+  const totals = new Map<ItemKind, Counts>();
+  for (const folder of folders) {
+    const sum = totals.get(folder.kind) ?? { found: 0, copied: 0, alreadyThere: 0, skipped: 0, failed: 0 };
+    totals.set(folder.kind, {
+      found: sum.found + folder.found,
+      copied: sum.copied + folder.copied,
+      alreadyThere: sum.alreadyThere + folder.alreadyThere,
+      skipped: sum.skipped + folder.skipped,
+      failed: sum.failed + folder.failed,
+    });
+  }
+  return ITEM_KINDS.flatMap((kind) => {
+    const counts = totals.get(kind);
+    return counts === undefined ? [] : [{ kind, ...counts }];
+  });
 }
 
 const MOVING: readonly JobState[] = ['queued', 'running', 'waiting'];
@@ -134,6 +156,13 @@ export function afterPassword(job: Pick<JobView, 'state' | 'reason'>): JobAction
   return job.state === 'failed' ? 'retry' : null;
 }
 
+function byKind(folders: readonly FolderProgress[]): JobPageView['kinds'] {
+  const totals = kindTotals(folders);
+  return totals.every(({ kind }) => kind === 'mail')
+    ? []
+    : totals.map((sum) => ({ kind: sum.kind, found: sum.found, arrived: sum.copied + sum.alreadyThere }));
+}
+
 export function jobPage(job: JobView): JobPageView {
   const started = job.startedAt !== null;
   return {
@@ -148,6 +177,7 @@ export function jobPage(job: JobView): JobPageView {
       barKind: folder.failed > 0 ? 'warning' : 'accent',
       renamed: folder.destination !== null && folder.destination !== folder.path,
     })),
+    kinds: byKind(job.folders),
     runs: [...job.runs].reverse().map((run) => ({ ...run, reason: run.reason ?? null })),
     reason: job.reason ? { ...job.reason, action: job.reason.action ?? null } : null,
     reasonKind: job.state === 'failed' ? 'error' : job.state === 'needs-action' ? 'warning' : 'info',

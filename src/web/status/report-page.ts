@@ -1,9 +1,7 @@
 import { isFinal } from '../../jobs/job-state.js';
-import type { Counts, FolderProgress } from '../../jobs/job.js';
-import type { ItemKind } from '../../mailbox/kinds.js';
 import type { Report, ReportItem } from '../../reports/contract.js';
 import { isOfFolder } from '../../reports/words.js';
-import { segmentsOf, settledOf } from './job-page.js';
+import { kindTotals, segmentsOf, settledOf } from './job-page.js';
 
 export type OutcomeFilter = 'skipped' | 'failed' | null;
 
@@ -32,20 +30,4 @@ export function reportPage(report: Report, items: readonly ReportItem[], outcome
     outcome: outcome ?? '',
     changes: report.changes.map((change) => ({ ...change, counted: !isOfFolder(change.code) })),
   };
-}
-
-/** The sums of every kind that has a folder. */
-export function kindTotals(folders: readonly FolderProgress[]): (Counts & { readonly kind: ItemKind })[] {
-  const totals = new Map<ItemKind, Counts>();
-  for (const folder of folders) {
-    const sum = totals.get(folder.kind) ?? { found: 0, copied: 0, alreadyThere: 0, skipped: 0, failed: 0 };
-    totals.set(folder.kind, {
-      found: sum.found + folder.found,
-      copied: sum.copied + folder.copied,
-      alreadyThere: sum.alreadyThere + folder.alreadyThere,
-      skipped: sum.skipped + folder.skipped,
-      failed: sum.failed + folder.failed,
-    });
-  }
-  return [...totals].map(([kind, counts]) => ({ kind, ...counts }));
 }

@@ -1,5 +1,5 @@
 import type { TestFolder, TestPlan, TestView } from '../../jobs/job.js';
-import type { ItemKind } from '../../mailbox/kinds.js';
+import { ITEM_KINDS, type ItemKind } from '../../mailbox/kinds.js';
 
 /** One folder of the old mailbox and where it goes. */
 export interface PlanRow {
@@ -37,6 +37,8 @@ export interface PlanView {
   readonly notFound: readonly string[];
   /** Of the whole mailbox. */
   readonly found: PlanTotals;
+  /** Of the whole mailbox, kinds in the usual order. */
+  readonly kinds: readonly { readonly kind: ItemKind; readonly items: number }[];
   /** Of what is ticked. */
   readonly totals: PlanTotals;
   readonly empty: boolean;
@@ -82,11 +84,11 @@ const NOTHING = { id: null, queued: false, code: null, message: null, action: nu
 const MAX_TICKS = 1500;
 
 export function planView(test: TestView, { exclude, include }: Choice): PlanView {
-  const goes = new Map(test.plan?.folders.map((folder) => [folder.from, folder]));
+  const goes = new Map(test.plan?.folders.map((folder) => [nameOf(folder.kind, folder.from), folder]));
   const rows = test.folders
     .map((folder, index): PlanRow => {
       const levels = levelsOf(folder);
-      const target = goes.get(folder.path);
+      const target = goes.get(nameOf(folder.kind, folder.path));
       return {
         index,
         from: folder.path,
@@ -111,6 +113,10 @@ export function planView(test: TestView, { exclude, include }: Choice): PlanView
       .filter((path) => !test.folders.some((folder) => isExcluded(levelsOf(folder), [path])))
       .map((path) => path.join('/')),
     found: test.totals,
+    kinds: ITEM_KINDS.flatMap((kind) => {
+      const ofKind = rows.filter((row) => row.kind === kind);
+      return ofKind.length === 0 ? [] : [{ kind, items: ofKind.reduce((sum, row) => sum + (row.items ?? 0), 0) }];
+    }),
     totals: {
       folders: copied.length,
       items: copied.reduce((sum, row) => sum + (row.items ?? 0), 0),
@@ -123,6 +129,10 @@ export function planView(test: TestView, { exclude, include }: Choice): PlanView
     existingItems: test.plan?.existingItems ?? null,
     estimate: test.plan?.estimate ?? null,
   };
+}
+
+function nameOf(kind: ItemKind, path: string): string {
+  return `${kind}|${path}`;
 }
 
 /** The folder's name, one entry a level. A worker that does not send them leaves the displayed path. */
