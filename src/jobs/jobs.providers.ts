@@ -7,6 +7,7 @@ import { AuditTrail } from './audit.js';
 import { ConnectionTestsService } from './connection-tests.service.js';
 import { Invitations } from './invitations.js';
 import { JobChanges } from './job-changes.js';
+import { JobCredentials } from './job-credentials.js';
 import { JobReader } from './job-view.js';
 import { JobsService } from './jobs.service.js';
 import { Outbox } from './outbox.js';
@@ -24,6 +25,7 @@ export const JOBS_PROVIDERS: Provider[] = [
   JobReader,
   Outbox,
   JobChanges,
+  JobCredentials,
   JobsService,
   ConnectionTestsService,
   Invitations,

@@ -1,7 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { getDataSourceToken } from '@nestjs/typeorm';
 import { DataSource, type EntityManager, type QueryDeepPartialEntity } from 'typeorm';
-import type { Keyring } from '../credentials/keyring.js';
 import { PLUGIN_OPTIONS, type ResolvedOptions } from '../panel/options.js';
 import { Admission, jobError } from './admission.js';
 import { accountSubject, Attempts } from './attempts.js';
@@ -24,15 +23,14 @@ import {
 import { JobEntity, JobLogEntity } from './entities.js';
 import type { JobAction, JobState, JobView, SourceSettings } from './job.js';
 import { JobChanges } from './job-changes.js';
+import { JobCredentials } from './job-credentials.js';
 import { countByState, findJobs, idsFor, MAX_PER_PAGE, sparesComplete } from './job-list.js';
 import { isFinal, next } from './job-state.js';
 import { hasSource, isUuid, JobReader } from './job-view.js';
-import { DRAFT_MS, HARD_LIMIT_MS, inMs } from './keeping.js';
 import { SecretStore } from './secrets.js';
 import { type CheckedSettings, checkAddress, checkSettings, invalid } from './settings.js';
 import { mayKeepSecret, sameSource } from './source-change.js';
-import { sourceHash, TEST_VALID_MS } from './source-hash.js';
-import { KEYRING } from './tokens.js';
+import { TEST_VALID_MS } from './source-hash.js';
 import { lockJob } from './transition.js';
 import { isVisible } from './visibility.js';
 
@@ -47,18 +45,17 @@ const MAX_IDEMPOTENCY_KEY = 200;
 const DIALS: readonly JobAction[] = ['start', 'resume', 'retry', 'sync'];
 /** A draft, whole; one that rests, in what does not change whose account it is. */
 const PATCHABLE: readonly JobState[] = ['draft', 'waiting', 'paused', 'needs-action', 'completed', 'failed'];
-const TAKES_CREDENTIALS: readonly JobState[] = ['draft', 'waiting', 'paused', 'needs-action', 'completed', 'failed'];
 
 @Injectable()
 export class JobsService implements JobsApi {
   constructor(
     @Inject(getDataSourceToken('mailferry')) private readonly db: DataSource,
     @Inject(PLUGIN_OPTIONS) private readonly options: ResolvedOptions,
-    @Inject(KEYRING) private readonly keyring: Keyring,
     @Inject(Admission) private readonly admission: Admission,
     @Inject(Attempts) private readonly attempts: Attempts,
     @Inject(AuditTrail) private readonly audit: AuditTrail,
     @Inject(SecretStore) private readonly secrets: SecretStore,
+    @Inject(JobCredentials) private readonly credentials: JobCredentials,
     @Inject(JobChanges) private readonly changes: JobChanges,
     @Inject(JobReader) private readonly reader: JobReader,
   ) {}
@@ -83,7 +80,7 @@ export class JobsService implements JobsApi {
       owner: who.sub,
       state: 'draft',
       source: settings.source ?? {},
-      sourceHash: this.hash(settings.source, settings.secret),
+      sourceHash: this.credentials.hash(settings.source, settings.secret),
       items: [...(settings.items ?? ['mail'])],
       existing: settings.existing ?? 'keep',
       confirmed: settings.existing === 'replace' && settings.confirm !== undefined,
@@ -110,7 +107,7 @@ export class JobsService implements JobsApi {
         .execute();
       const id = (inserted.raw as { id: string }[])[0]?.id;
       if (id === undefined) return null;
-      await this.sealFor(manager, { tenant: who.tenant, id, state: 'draft' }, settings);
+      await this.credentials.seal(manager, { tenant: who.tenant, id, state: 'draft' }, settings);
       await this.audit.record({ ...by(who), action: 'job.create', job: id, mailbox: address }, manager);
       return job.start ? this.changes.apply(change, id, 'start', who) : manager.findOneByOrFail(JobEntity, { id });
     });
@@ -235,19 +232,7 @@ export class JobsService implements JobsApi {
     const settings = checkSettings({ secret, ...(destination === undefined ? {} : { destination }) });
     if (settings.secret === undefined && settings.destination === undefined)
       throw invalid({ 'secret.password': 'is missing' });
-    const after = await this.changes.transact(async ({ manager }) => {
-      const job = await lockJob(manager, id);
-      if (job === null) throw jobError('NOT_FOUND');
-      if (!TAKES_CREDENTIALS.includes(job.state)) throw jobError('INVALID_STATE', { state: job.state });
-      await this.sealFor(manager, job, settings);
-      await this.audit.record({ ...by(who), action: 'credentials.set', job: id, mailbox: job.mailbox }, manager);
-      const hash = settings.secret === undefined ? job.sourceHash : this.hash(job.source, settings.secret);
-      await manager.query(
-        `UPDATE mailferry.jobs SET source_hash = $2, version = version + 1, updated_at = now() WHERE id = $1`,
-        [id, hash],
-      );
-      return manager.findOneByOrFail(JobEntity, { id });
-    });
+    const after = await this.db.transaction((manager) => this.credentials.set(manager, who, id, settings));
     return this.reader.view(after);
   }
 
@@ -316,11 +301,6 @@ export class JobsService implements JobsApi {
     return row?.at ?? null;
   }
 
-  private hash(source: JobEntity['source'] | undefined, secret: SourceSecret | undefined): string | null {
-    if (source === undefined || !('host' in source) || secret === undefined) return null;
-    return sourceHash(this.keyring, source as SourceSettings, secret);
-  }
-
   /** Changes `job.sourceHash`; erases the sealed password where it might now go to somebody else. */
   private async patchSource(
     manager: EntityManager,
@@ -329,13 +309,13 @@ export class JobsService implements JobsApi {
     who: Actor,
   ): Promise<void> {
     const source = settings.source ?? job.source;
-    if (settings.secret !== undefined) job.sourceHash = this.hash(source, settings.secret);
+    if (settings.secret !== undefined) job.sourceHash = this.credentials.hash(source, settings.secret);
     else if (settings.source !== undefined && hasSource(job) && !sameSource(job.source, settings.source)) {
       job.sourceHash = null;
       if (!mayKeepSecret(job.source, settings.source, who.sub === job.owner))
         await this.secrets.remove(manager, job.id, ['source-password', 'source-token']);
     }
-    await this.sealFor(manager, job, settings);
+    await this.credentials.seal(manager, job, settings);
   }
 
   private async recordPatch(
@@ -351,18 +331,6 @@ export class JobsService implements JobsApi {
     const fields = Object.entries(settings).flatMap(([name, value]) => (value === undefined ? [] : name));
     const detail = { fields: fields.join(' '), ...(settings.source && { host: settings.source.host }) };
     await this.audit.record({ ...by(who), action: 'job.settings', job: job.id, mailbox: job.mailbox, detail }, manager);
-  }
-
-  private async sealFor(
-    manager: EntityManager,
-    job: Pick<JobEntity, 'tenant' | 'id' | 'state'>,
-    { secret, destination }: CheckedSettings,
-  ): Promise<void> {
-    const at = { tenant: job.tenant, owner: job.id };
-    const hours = this.options.limits.keepSecretsHours;
-    const keep = job.state === 'draft' ? DRAFT_MS : isFinal(job.state) ? hours * 3_600_000 : HARD_LIMIT_MS;
-    if (secret !== undefined) await this.secrets.putSource(manager, at, secret, inMs(keep));
-    if (destination !== undefined) await this.secrets.putDestination(manager, at, destination, inMs(keep));
   }
 
   /** @throws JobError VALIDATION when a replace is confirmed wrongly, or not at all where that is asked for. */
