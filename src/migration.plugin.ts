@@ -4,7 +4,6 @@ import { BATCH_WEB_PROVIDERS } from './batches/batches.providers.js';
 import { BatchesService } from './batches/batches.service.js';
 import { DATA_SOURCE } from './database/data-source.js';
 import { ConnectionTestsService } from './jobs/connection-tests.service.js';
-import { Invitations } from './jobs/invitations.js';
 import { JOBS_PROVIDERS } from './jobs/jobs.providers.js';
 import { JobsService } from './jobs/jobs.service.js';
 import { type AsyncPluginOptions, PluginCoreModule } from './plugin-core.module.js';
@@ -21,7 +20,6 @@ import {
   AUDIT_API,
   BATCHES_API,
   CONNECTION_TESTS_API,
-  INVITATIONS_API,
   FLEET_API,
   JOBS_API,
   PASSWORD_LINKS_API,
@@ -45,7 +43,6 @@ const WEB_NEEDS: Provider[] = [
   { provide: PASSWORD_LINKS_API, useExisting: PasswordLinks },
   { provide: JOBS_API, useExisting: JobsService },
   { provide: BATCHES_API, useExisting: BatchesService },
-  { provide: INVITATIONS_API, useExisting: Invitations },
   { provide: CONNECTION_TESTS_API, useExisting: ConnectionTestsService },
   { provide: PROGRESS_API, useExisting: ProgressReader },
   { provide: REPORTS_API, useExisting: ReportsService },

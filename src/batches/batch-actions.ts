@@ -8,6 +8,7 @@ import { JobChanges } from '../jobs/job-changes.js';
 import { HARD_LIMIT_MS, inMs } from '../jobs/keeping.js';
 import type { Reason } from '../jobs/job.js';
 import { wordsFor } from '../jobs/messages.js';
+import { revokeLinksOfBatch } from '../jobs/password-links.js';
 import { invalid } from '../jobs/settings.js';
 import type { BatchAction } from './batch.js';
 import { lockBatch, NEEDS_SOMEBODY, READY, type BatchRecord } from './batch-record.js';
@@ -218,11 +219,7 @@ export class BatchActions {
        WHERE batch = $1 AND options ? 'keepForSync'`,
       [batch.id],
     );
-    await manager.query(
-      `UPDATE mailferry.invitations SET expires_at = now(), to_send = false
-       WHERE used_at IS NULL AND expires_at > now() AND job IN (SELECT id FROM mailferry.jobs WHERE batch = $1)`,
-      [batch.id],
-    );
+    await revokeLinksOfBatch(manager, batch.id);
     await manager.query(
       `UPDATE mailferry.batches SET testing = false, finishing = false, next_sync_at = NULL WHERE id = $1`,
       [batch.id],
@@ -254,7 +251,7 @@ export function needsYou(unfinished: number): Reason {
 }
 
 /** @returns how many rows got the mark. */
-async function mark(
+export async function mark(
   manager: EntityManager,
   batch: string,
   ids: readonly string[] | null,

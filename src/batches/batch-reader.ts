@@ -143,7 +143,7 @@ export class BatchReader {
          count(*) FILTER (WHERE r.code IS NOT NULL AND j.id IS NOT NULL) AS stuck,
          count(*) FILTER (WHERE ${NEEDS_SOMEBODY}) AS unfinished,
          count(*) FILTER (WHERE j.state = 'draft' AND NOT ${READY}) AS unready,
-         count(*) FILTER (WHERE EXISTS (SELECT 1 FROM mailferry.invitations i WHERE i.job = j.id)) AS invited,
+         count(*) FILTER (WHERE EXISTS (SELECT 1 FROM mailferry.password_links l WHERE l.job = j.id)) AS invited,
          count(j.test_result) AS tested,
          count(*) FILTER (WHERE j.test_result->>'ok' = 'true') AS passed,
          count(*) FILTER (WHERE r.want_test) AS "tests waiting",
@@ -228,9 +228,9 @@ const ROW_COLUMNS = `r.row, r.mailbox, r.source_username AS username, j.id AS jo
   j.reason, j.found, j.copied, j.already_there AS "alreadyThere", j.skipped, j.failed, j.bytes,
   (j.id IS NOT NULL AND (j.state <> 'draft' OR ${READY})) AS ready,
   j.test_result - 'folders' #- '{plan,folders}' AS test,
-  (SELECT i.expires_at FROM mailferry.invitations i WHERE i.job = j.id ORDER BY i.created_at DESC LIMIT 1) AS "expiresAt",
-  (SELECT i.sent_at FROM mailferry.invitations i WHERE i.job = j.id ORDER BY i.created_at DESC LIMIT 1) AS "sentAt",
-  EXISTS (SELECT 1 FROM mailferry.invitations i WHERE i.job = j.id AND i.used_at IS NOT NULL) AS used`;
+  (SELECT LEAST(l.expires_at, l.revoked_at) FROM mailferry.password_links l WHERE l.job = j.id ORDER BY l.created_at DESC LIMIT 1) AS "expiresAt",
+  (SELECT l.sent_at FROM mailferry.password_links l WHERE l.job = j.id ORDER BY l.created_at DESC LIMIT 1) AS "sentAt",
+  EXISTS (SELECT 1 FROM mailferry.password_links l WHERE l.job = j.id AND l.used_at IS NOT NULL) AS used`;
 
 function rowView(row: RowRecord): RowView {
   const { code, message } = row;

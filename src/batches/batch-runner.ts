@@ -5,6 +5,7 @@ import { JobError, type Actor } from '../jobs/contract.js';
 import type { JobAction } from '../jobs/job.js';
 import { reasonFor } from '../jobs/messages.js';
 import { JobsService } from '../jobs/jobs.service.js';
+import { LinkSender } from '../jobs/link-sender.js';
 import { visibilityOf } from '../jobs/visibility.js';
 import type { HostPanel } from '../panel/host-panel.js';
 import { HOST_PANEL } from '../panel/options.js';
@@ -13,7 +14,6 @@ import { mayUse, READY, type BatchRecord } from './batch-record.js';
 import { BatchTester } from './batch-tester.js';
 import { ASK_AGAIN_MS, dueBatches, stoppingBatches } from './due-batches.js';
 import { isInside } from './hours.js';
-import { InvitationSender } from './invitation-sender.js';
 import { signInsOf } from './sign-ins.js';
 import { carefully, whyStop } from './stopping.js';
 
@@ -43,7 +43,7 @@ export class BatchRunner {
     @Inject(JobsService) private readonly jobs: JobsService,
     @Inject(BatchActions) private readonly actions: BatchActions,
     @Inject(BatchTester) private readonly tester: BatchTester,
-    @Inject(InvitationSender) private readonly sender: InvitationSender,
+    @Inject(LinkSender) private readonly sender: LinkSender,
   ) {}
 
   /** @returns false when another worker does it right now. */

@@ -5,9 +5,9 @@ import { type EntityManager } from 'typeorm';
 import { Admission, jobError } from '../jobs/admission.js';
 import { AuditTrail, by } from '../jobs/audit.js';
 import { JobError, type Actor, type Visibility } from '../jobs/contract.js';
-import { Invitations } from '../jobs/invitations.js';
 import { HARD_LIMIT_MS, inMs } from '../jobs/keeping.js';
 import { wordsFor } from '../jobs/messages.js';
+import { PasswordLinks } from '../jobs/password-links.js';
 import { SecretStore } from '../jobs/secrets.js';
 import { checkSettings, invalid } from '../jobs/settings.js';
 import type { HostPanel } from '../panel/host-panel.js';
@@ -46,7 +46,7 @@ export class BatchesService implements BatchesApi {
     @Inject(Admission) private readonly admission: Admission,
     @Inject(AuditTrail) private readonly audit: AuditTrail,
     @Inject(SecretStore) private readonly secrets: SecretStore,
-    @Inject(Invitations) private readonly invitations: Invitations,
+    @Inject(PasswordLinks) private readonly passwordLinks: PasswordLinks,
     @Inject(BatchActions) private readonly actions: BatchActions,
     @Inject(BatchReader) private readonly reader: BatchReader,
     @Inject(RowChecks) private readonly checks: RowChecks,
@@ -196,7 +196,7 @@ export class BatchesService implements BatchesApi {
         [id],
       );
       const jobs = open.map(({ job }) => job);
-      await this.invitations.make(manager, who, jobs, { until: new Date(Date.now() + days * DAY_MS), send });
+      await this.passwordLinks.makeFor(manager, who, jobs, { until: new Date(Date.now() + days * DAY_MS), send });
       await this.audit.record(
         {
           ...by(who),
@@ -212,16 +212,16 @@ export class BatchesService implements BatchesApi {
   async links(who: Actor, id: string): Promise<InvitationLink[]> {
     await this.find(who.visibility, id);
     const rows = await this.db.query<{ id: string; mailbox: string; username: string; until: Date }[]>(
-      `SELECT i.id, r.mailbox, r.source_username AS username, i.expires_at AS until FROM mailferry.batch_rows r
-       JOIN mailferry.invitations i ON i.job = r.job
-       WHERE r.batch = $1 AND i.used_at IS NULL AND i.expires_at > now() ORDER BY r.row`,
+      `SELECT l.id, r.mailbox, r.source_username AS username, l.expires_at AS until FROM mailferry.batch_rows r
+       JOIN mailferry.password_links l ON l.job = r.job
+       WHERE r.batch = $1 AND l.used_at IS NULL AND l.revoked_at IS NULL AND l.expires_at > now() ORDER BY r.row`,
       [id],
     );
     await this.audit.record({ ...by(who), action: 'batch.links', detail: { batch: id, count: String(rows.length) } });
-    return rows.map(({ id: invitation, mailbox, username, until }) => ({
+    return rows.map(({ id: link, mailbox, username, until }) => ({
       mailbox,
       username,
-      token: this.invitations.token(invitation),
+      token: this.passwordLinks.token(link, until),
       expiresAt: until.toISOString(),
     }));
   }

@@ -12,6 +12,7 @@ import { Support1764000004100 } from '../../migrations/1764000004100-support.js'
 import { Outbox1764000004200 } from '../../migrations/1764000004200-outbox.js';
 import { ProtocolLogs1764000004300 } from '../../migrations/1764000004300-protocol-logs.js';
 import { LedgerLatency1764000004400 } from '../../migrations/1764000004400-ledger-latency.js';
+import { OneKindOfLink1764000004900 } from '../../migrations/1764000004900-one-kind-of-link.js';
 import { BatchRounds1764000005100 } from '../../migrations/1764000005100-batch-rounds.js';
 
 /** Postgres schema of every table of ours. */
@@ -33,6 +34,7 @@ export const MIGRATIONS = [
   Outbox1764000004200,
   ProtocolLogs1764000004300,
   LedgerLatency1764000004400,
+  OneKindOfLink1764000004900,
   BatchRounds1764000005100,
 ];
 

@@ -206,3 +206,60 @@ export interface ConnectionTestsApi {
   signIn(tenant: string, address: string, password: string, ip: string): Promise<{ ok: boolean; code: string }>;
   discover(who: Actor, address: string): Promise<Discovered>;
 }
+
+/** What follows once a password is there. */
+export type LinkAction = Extract<JobAction, 'start' | 'resume' | 'retry'>;
+/** What the page of a link shows: nothing that its owner does not know. */
+export interface LinkView {
+  readonly mailbox: string;
+  readonly username: string;
+  readonly host: string;
+  readonly expiresAt: string;
+  /** The password of the new mailbox is asked for, too: the panel cannot open it. */
+  readonly asksDestination: boolean;
+}
+export type LinkLook =
+  | ({ readonly is: 'open' } & LinkView)
+  /** No link of ours, or its migration is gone. */
+  | { readonly is: 'unknown' }
+  | { readonly is: 'used' }
+  /** Its time is over, or a newer one was made. */
+  | { readonly is: 'expired' }
+  /** Nothing waits for a password any more. */
+  | { readonly is: 'needless' };
+export type LinkOver = Exclude<LinkLook['is'], 'open'>;
+export type Redeemed =
+  | { readonly is: 'done'; readonly goesOn: boolean }
+  | { readonly is: 'refused'; readonly code: string }
+  | { readonly is: LinkOver };
+/** What is typed behind a link. */
+export interface LinkSecrets {
+  readonly password: string;
+  /** Of the new mailbox, where it is asked for. */
+  readonly destination?: string;
+}
+
+/** How a link stands, for those who made it. */
+export interface LinkState {
+  readonly madeAt: string;
+  readonly madeBy: string;
+  readonly expiresAt: string;
+  readonly state: 'open' | 'used' | 'expired' | 'revoked';
+}
+
+/** Implemented by PasswordLinks. @throws JobError */
+export interface LinksApi {
+  make(who: Actor, job: string, then: LinkAction | null): Promise<{ token: string; expiresAt: Date }>;
+  look(token: string): Promise<LinkLook>;
+  redeem(token: string, secrets: LinkSecrets, ip: string): Promise<Redeemed>;
+}
+
+/** Whoever steers a job beside its owner, as a batch does. */
+export interface Steering {
+  /**
+   * Its password is there: does what is next, or has it done in its turn.
+   * @param action what its state and whoever made the link ask for; null: nothing
+   * @returns whether it goes on; null: nobody steers it
+   */
+  passwordCame(job: string, action: LinkAction | null): Promise<boolean | null>;
+}

@@ -53,12 +53,14 @@ export class JobCredentials {
   /** What is given replaces what was sealed of its side; what is not stays. */
   async seal(
     manager: EntityManager,
-    job: Pick<JobEntity, 'tenant' | 'id' | 'state'>,
+    job: Pick<JobEntity, 'tenant' | 'id' | 'state' | 'batch'>,
     { secret, destination }: CheckedSettings,
   ): Promise<void> {
     const at = { tenant: job.tenant, owner: job.id };
     const hours = this.options.limits.keepSecretsHours;
-    const keep = job.state === 'draft' ? DRAFT_MS : isFinal(job.state) ? hours * 3_600_000 : HARD_LIMIT_MS;
+    // A draft of a batch waits for its admin, and its password with it.
+    const forgotten = job.state === 'draft' && job.batch === null;
+    const keep = forgotten ? DRAFT_MS : isFinal(job.state) ? hours * 3_600_000 : HARD_LIMIT_MS;
     if (secret !== undefined) await this.secrets.putSource(manager, at, secret, inMs(keep));
     if (destination !== undefined) await this.secrets.putDestination(manager, at, destination, inMs(keep));
   }

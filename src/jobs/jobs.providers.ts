@@ -5,7 +5,6 @@ import { Admission } from './admission.js';
 import { Attempts } from './attempts.js';
 import { AuditTrail } from './audit.js';
 import { ConnectionTestsService } from './connection-tests.service.js';
-import { Invitations } from './invitations.js';
 import { JobChanges } from './job-changes.js';
 import { JobCredentials } from './job-credentials.js';
 import { JobReader } from './job-view.js';
@@ -28,6 +27,5 @@ export const JOBS_PROVIDERS: Provider[] = [
   JobCredentials,
   JobsService,
   ConnectionTestsService,
-  Invitations,
   PasswordLinks,
 ];

@@ -107,7 +107,7 @@ export class JobsService implements JobsApi {
         .execute();
       const id = (inserted.raw as { id: string }[])[0]?.id;
       if (id === undefined) return null;
-      await this.credentials.seal(manager, { tenant: who.tenant, id, state: 'draft' }, settings);
+      await this.credentials.seal(manager, { tenant: who.tenant, id, state: 'draft', batch: null }, settings);
       await this.audit.record({ ...by(who), action: 'job.create', job: id, mailbox: address }, manager);
       return job.start ? this.changes.apply(change, id, 'start', who) : manager.findOneByOrFail(JobEntity, { id });
     });

@@ -224,7 +224,6 @@ export const MESSAGES: Readonly<Record<string, Words>> = {
     message: 'The old server wants no more sign-ins for now, so no more are tried.',
     action: 'Wait some hours, then go on.',
   },
-  LINK_USED: { message: 'This link has been used already.', action: 'Ask your administrator for a new one.' },
 
   NOT_FOUND: { message: 'There is no such migration.' },
   FORBIDDEN: { message: 'You may not do this.' },

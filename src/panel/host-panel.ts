@@ -81,10 +81,10 @@ export type DestinationGrant = { readonly grantId: string; readonly expiresAt: D
 /** What happens to one migration. */
 export type JobNotice = 'started' | 'needs-action' | 'finished' | 'failed';
 /**
- * `password-wanted` and `invitation`: data has `link`, by which the person gives the password of his old account, and when
- * it ends. `batch-progress`: the numbers of a batch. A panel leaves out what it does not know.
+ * `invitation`: data has `link`, by which the person gives the password of his old account, and when it ends.
+ * `batch-progress`: the numbers of a batch. A panel leaves out what it does not know.
  */
-export type NotifyTemplate = JobNotice | 'password-wanted' | 'invitation' | 'batch-progress';
+export type NotifyTemplate = JobNotice | 'invitation' | 'batch-progress';
 export type SafeText = Readonly<Record<string, string>>;
 export interface AuditEvent {
   readonly at: Date;

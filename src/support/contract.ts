@@ -1,4 +1,4 @@
-import type { Actor, Visibility } from '../jobs/contract.js';
+import type { Actor, LinkState, Visibility } from '../jobs/contract.js';
 
 /** Items of one job that did not arrive for the same reason. */
 export interface ItemGroup {
@@ -39,12 +39,6 @@ export interface SavedLog {
   /** '' when nothing was said. */
   readonly source: string;
   readonly destination: string;
-}
-export interface LinkState {
-  readonly madeAt: string;
-  readonly madeBy: string;
-  readonly expiresAt: string;
-  readonly state: 'open' | 'used' | 'expired' | 'revoked';
 }
 /** What support sees of one job beyond what its owner sees. Holds no secret. */
 export interface SupportCase {

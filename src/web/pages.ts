@@ -3,7 +3,6 @@ import { AdminController } from './admin/admin.controller.js';
 import { BatchController } from './domain/batch.controller.js';
 import { BatchSetupController } from './domain/batch-setup.controller.js';
 import { DomainController } from './domain/domain.controller.js';
-import { InvitationController } from './invitation/invitation.controller.js';
 import { AuditController } from './admin/audit.controller.js';
 import { CaseController } from './admin/case.controller.js';
 import { WorkersController } from './admin/workers.controller.js';
@@ -19,7 +18,6 @@ export const PAGE_CONTROLLERS: Type[] = [
   DomainController,
   BatchSetupController,
   BatchController,
-  InvitationController,
   AuditController,
   WorkersController,
   CaseController,

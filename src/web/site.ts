@@ -32,6 +32,12 @@ export class Site {
     return this.options.publicUrl === null ? this.url(path) : new URL(this.url(path), this.options.publicUrl).href;
   }
 
+  /** For somebody to hand on: where the public address is not known, the one that his own browser used. */
+  handOn(req: Request, path: string): string {
+    if (this.options.publicUrl !== null) return this.absolute(path);
+    return `${this.isHttps(req) ? 'https' : 'http'}://${req.headers.host ?? 'localhost'}${this.url(path)}`;
+  }
+
   /** The path of a request below our base, without the query: `/jobs/7`. */
   pathOf(req: Request): string {
     const path = (req.originalUrl ?? req.url).split('?', 1)[0] ?? '';

@@ -4,7 +4,6 @@
  */
 export const JOBS_API = Symbol('mailferry.web.jobs');
 export const BATCHES_API = Symbol('mailferry.web.batches');
-export const INVITATIONS_API = Symbol('mailferry.web.invitations');
 export const CONNECTION_TESTS_API = Symbol('mailferry.web.connection-tests');
 export const PROGRESS_API = Symbol('mailferry.web.progress');
 export const REPORTS_API = Symbol('mailferry.web.reports');

@@ -12,7 +12,7 @@ const BATCH = 500;
 const WORKER_HOURS = 24;
 /** Volumes count for a day (h). */
 const VOLUME_HOURS = 48;
-/** What was sent, or could not be sent, and old links are kept so long (d). */
+/** What was sent, or could not be sent, and links that nobody used are kept so long (d). */
 const NOTICE_DAYS = 14;
 
 /** Removes what is past its time. Each step stands alone: one that fails does not keep the others from their work. */
@@ -55,9 +55,11 @@ export class Pruner {
       this.run(`DELETE FROM mailferry.outbox WHERE created_at < now() - make_interval(days => $1)`, [NOTICE_DAYS]),
     );
     await this.step('links', () =>
-      this.run(`DELETE FROM mailferry.password_links WHERE expires_at < now() - make_interval(days => $1)`, [
-        NOTICE_DAYS,
-      ]),
+      // One that was used stays with its job: the admin of a batch sees by it who has given his password.
+      this.run(
+        `DELETE FROM mailferry.password_links WHERE used_at IS NULL AND expires_at < now() - make_interval(days => $1)`,
+        [NOTICE_DAYS],
+      ),
     );
     await this.step('old master keys', () => this.opener.rewrapAll());
   }

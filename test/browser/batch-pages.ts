@@ -121,21 +121,6 @@ export async function batchPages(web: WebApp): Promise<Shown[]> {
   }));
   list.push({ name: 'batch-asked', who, path: at(asked) });
 
-  const invitation = {
-    id: 'a3f1c2d4-0000-4000-8000-000000000000',
-    tenant: TENANT,
-    job: 'b3f1c2d4-0000-4000-8000-000000000000',
-    mailbox: 'anna.meier@new.test',
-    domain: 'new.test',
-    source: { ...OLD_SERVER, username: 'anna.meier@old.example' },
-    items: ['mail' as const],
-    jobState: 'draft' as const,
-    expiresAt: '2027-03-16T08:00:00.000Z',
-  };
-  for (const state of ['open', 'used', 'expired'] as const) {
-    web.batches.invitations.links.set(`${state}.link`, { ...invitation, state });
-    list.push({ name: `invitation-${state}`, who: 'nobody', path: `/invitations/${state}.link` });
-  }
   return list;
 }
 

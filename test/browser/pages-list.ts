@@ -347,7 +347,7 @@ async function supportPages(web: WebApp, shown: readonly Shown[]): Promise<Shown
     { ...row, id: '7', action: 'worker.drain', job: null, mailbox: null, detail: { worker: `${WORKER}2` } },
     { ...row, id: '6', action: 'credentials.set', who: `link:${job}`, ip: '2001:db8:1234:5678:9abc:def0:1234:5678' },
   ];
-  web.links.over.set('t-used', 'used');
+  for (const over of ['used', 'expired', 'needless'] as const) web.links.over.set(`t-${over}`, over);
   return [
     { name: 'case', who: 'sam', path: `/jobs/${job}` },
     { name: 'case-stuck', who: 'sam', path: `/jobs/${stuck}` },
@@ -355,5 +355,7 @@ async function supportPages(web: WebApp, shown: readonly Shown[]): Promise<Shown
     { name: 'audit', who: 'sam', path: '/admin/audit?who=sam' },
     { name: 'link', who: 'nobody', path: `/links/t-${stuck}` },
     { name: 'link-used', who: 'nobody', path: '/links/t-used' },
+    { name: 'link-expired', who: 'nobody', path: '/links/t-expired' },
+    { name: 'link-needless', who: 'nobody', path: '/links/t-needless' },
   ];
 }

@@ -58,9 +58,7 @@ async function findings(page: Page): Promise<string[]> {
       await context.close();
     }
     // A page that says "not found", or that a link is over, is answered with 404 or 410, and browsers write that down.
-    return said.filter(
-      (line) => !/^(not-found|link-used|invitation-(used|expired)): Failed to load resource/.test(line),
-    );
+    return said.filter((line) => !/^(not-found|link-(used|expired)): Failed to load resource/.test(line));
   }
 
   it.each(['light', 'dark'] as const)(

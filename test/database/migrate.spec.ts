@@ -61,4 +61,33 @@ describe('the SQL migrations', () => {
     await withSource(migrateDatabase);
     expect(await tables()).toEqual(before);
   });
+
+  it('take the links that users were invited by along, and send those again whose address is another now', async () => {
+    await withSource(migrateDatabase);
+    while ((await tables()).includes('mailferry.invitations') === false) await withSource(undoLastMigration);
+    const client = new pg.Client({ connectionString: database.url });
+    await client.connect();
+    const { rows } = await client.query<{ id: string }>(
+      `INSERT INTO mailferry.jobs (tenant, domain, mailbox, owner, state, source, items, existing, filters, options)
+       VALUES ('t', 'new.test', 'ann@new.test', 'dora', 'draft', '{}', '{mail}', 'keep', '{}', '{}') RETURNING id`,
+    );
+    await client.query(
+      `INSERT INTO mailferry.invitations (tenant, job, created_by, expires_at, sent_at, used_at) VALUES
+         ('t', $1, 'used', now() + interval '1 day', now(), now()), ('t', $1, 'over', now() - interval '1 day', now(), NULL),
+         ('t', $1, 'open', now() + interval '1 day', now(), NULL), ('t', $1, 'shown', now() + interval '1 day', NULL, NULL)`,
+      [rows[0]!.id],
+    );
+    await withSource(migrateDatabase);
+    const moved = await client.query<{ who: string; open: boolean; again: boolean }>(
+      `SELECT made_by AS who, used_at IS NULL AND revoked_at IS NULL AND expires_at > now() AS open, to_send AS again
+       FROM mailferry.password_links ORDER BY made_by`,
+    );
+    await client.end();
+    expect(moved.rows).toEqual([
+      { who: 'open', open: true, again: true },
+      { who: 'over', open: false, again: false },
+      { who: 'shown', open: true, again: false },
+      { who: 'used', open: false, again: false },
+    ]);
+  });
 });

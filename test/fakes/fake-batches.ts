@@ -13,8 +13,7 @@ import type {
 } from '../../src/batches/contract.js';
 import { readCsv } from '../../src/batches/csv-rows.js';
 import { checkBatch } from '../../src/batches/settings.js';
-import { JobError, type Actor, type SourceSecret, type Visibility } from '../../src/jobs/contract.js';
-import type { Invitation, InvitationsApi } from '../../src/jobs/invitations.js';
+import { JobError, type Actor, type Visibility } from '../../src/jobs/contract.js';
 import { JOB_STATES, type JobState } from '../../src/jobs/job.js';
 import { wordsFor } from '../../src/jobs/messages.js';
 
@@ -31,25 +30,6 @@ const SHOWS: Readonly<Record<RowFilter, (row: RowView) => boolean>> = {
   'too-big': ({ test }) => test?.fits === false,
 };
 
-/** Links in memory: the token is the key of the map. */
-export class FakeInvitations implements InvitationsApi {
-  readonly links = new Map<string, Invitation>();
-  readonly given: { token: string; password: string | undefined }[] = [];
-
-  async find(token: string): Promise<Invitation | null> {
-    return this.links.get(token) ?? null;
-  }
-  actor({ id, tenant, mailbox }: Invitation): Actor {
-    return { sub: `invitation:${id}`, tenant, visibility: { tenant, all: false, mailboxes: [mailbox], domains: [] } };
-  }
-  async redeem(invitation: Invitation, _: Actor, { password }: SourceSecret): Promise<void> {
-    const [token] = [...this.links].find(([, one]) => one.id === invitation.id)!;
-    if (this.links.get(token)!.state !== 'open') throw problem('LINK_USED');
-    this.links.set(token, { ...invitation, state: 'used' });
-    this.given.push({ token, password });
-  }
-}
-
 /** Batches in memory, without a worker: what a page shows is what a test puts in. */
 export class FakeBatches implements BatchesApi {
   readonly batches = new Map<string, BatchView>();
@@ -57,7 +37,6 @@ export class FakeBatches implements BatchesApi {
   readonly acts: { id: string; action: BatchAction; options: ActOptions }[] = [];
   readonly filled: BatchRows[] = [];
   readonly passwords: string[] = [];
-  readonly invitations = new FakeInvitations();
   linksOf: InvitationLink[] = [];
 
   async create(who: Actor, batch: NewBatch): Promise<BatchView> {

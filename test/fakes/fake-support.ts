@@ -1,5 +1,14 @@
-import { JobError, type Actor, type Visibility } from '../../src/jobs/contract.js';
-import type { LinkAction, LinkLook, LinksApi, Redeemed } from '../../src/jobs/password-links.js';
+import {
+  JobError,
+  type Actor,
+  type LinkAction,
+  type LinkLook,
+  type LinkOver,
+  type LinksApi,
+  type LinkSecrets,
+  type Redeemed,
+  type Visibility,
+} from '../../src/jobs/contract.js';
 import type {
   AuditApi,
   AuditPage,
@@ -96,10 +105,17 @@ export class FakeAudit implements AuditApi {
   }
 }
 
-/** Tokens are `t-` and the job's id; the password `right` is right. */
+/** Tokens are `t-` and the job's id; the password `right` is right, and no other. */
 export class FakeLinks implements LinksApi {
-  readonly over = new Map<string, Exclude<LinkLook['is'], 'open'>>();
+  readonly over = new Map<string, LinkOver>();
   readonly made: { id: string; then: LinkAction | null }[] = [];
+  readonly given: ({ token: string } & LinkSecrets)[] = [];
+  /** What the servers say to the next password; null: as above. */
+  refusal: string | null = null;
+  asksDestination = false;
+  goesOn = true;
+  /** Thrown at whoever gives a password. */
+  failure: Error | null = null;
   constructor(private readonly room: FakeRoom) {}
 
   async make(who: Actor, id: string, then: LinkAction | null): Promise<{ token: string; expiresAt: Date }> {
@@ -112,12 +128,18 @@ export class FakeLinks implements LinksApi {
     if (is !== undefined) return { is };
     const view = this.room.records.get(token.slice(2))?.view;
     if (view === undefined) return { is: 'unknown' };
-    return { is: 'open', mailbox: view.mailbox, username: view.source.username, host: view.source.host };
+    const { username, host } = view.source;
+    const expiresAt = '2027-03-16T08:00:00.000Z';
+    return { is: 'open', mailbox: view.mailbox, username, host, expiresAt, asksDestination: this.asksDestination };
   }
-  async redeem(token: string, password: string): Promise<Redeemed> {
-    if (password !== 'right') return { is: 'refused', code: 'AUTH_FAILED' };
+  async redeem(token: string, secrets: LinkSecrets): Promise<Redeemed> {
+    if (this.failure !== null) throw this.failure;
+    const code = this.refusal ?? (secrets.password === 'right' ? null : 'AUTH_FAILED');
+    this.refusal = null;
+    if (code !== null) return { is: 'refused', code };
+    this.given.push({ token, ...secrets });
     this.over.set(token, 'used');
-    return { is: 'done', goesOn: true };
+    return { is: 'done', goesOn: this.goesOn };
   }
 }
 

@@ -52,35 +52,41 @@ describe('a link for a password', () => {
       mailbox: 'alice@new.test',
       username: 'alice@old.test',
       host: 'imap.old.test',
+      expiresAt: expect.stringMatching(/Z$/),
+      asksDestination: false,
     });
-    const redeemed = links.redeem(token, CANARY, '192.0.2.9');
+    const redeemed = links.redeem(token, { password: CANARY }, '192.0.2.9');
     await answerTest('OK');
     expect(await redeemed).toEqual({ is: 'done', goesOn: true });
     expect(await sealed(id)).toHaveLength(1);
     expect(await stateOf(id)).toBe('queued');
     const trail = await room.db.query<{ action: string; sub: string; ip: string }[]>(
-      `SELECT action, sub, ip FROM mailferry.audit WHERE job = $1 AND action IN ('link.made', 'credentials.set') ORDER BY id`,
+      `SELECT action, sub, ip FROM mailferry.audit WHERE job = $1 AND action LIKE ANY ('{link.%,credentials.set}') ORDER BY id`,
       [id],
     );
     expect(trail).toEqual([
       { action: 'link.made', sub: 'sam', ip: '192.0.2.1' },
       { action: 'credentials.set', sub: expect.stringMatching(/^link:/), ip: '192.0.2.9' },
+      { action: 'link.used', sub: expect.stringMatching(/^link:/), ip: '192.0.2.9' },
     ]);
   });
 
   test('works once, also for two who type at the same moment', async () => {
     const id = await stuck();
     const { token } = await links.make(sam, id, null);
-    const both = await Promise.all([links.redeem(token, 'one', '::1'), links.redeem(token, 'two', '::1')]);
+    const both = await Promise.all([
+      links.redeem(token, { password: 'one' }, '::1'),
+      links.redeem(token, { password: 'two' }, '::1'),
+    ]);
     expect(both.map(({ is }) => is).sort()).toEqual(['done', 'used']);
     expect(await links.look(token)).toEqual({ is: 'used' });
-    expect(await links.redeem(token, CANARY, '::1')).toEqual({ is: 'used' });
+    expect(await links.redeem(token, { password: CANARY }, '::1')).toEqual({ is: 'used' });
   });
 
   test('stays as it was when the old server does not take the password', async () => {
     const id = await stuck();
     const { token } = await links.make(sam, id, 'resume');
-    const redeemed = links.redeem(token, 'wrong', '::1');
+    const redeemed = links.redeem(token, { password: 'wrong' }, '::1');
     await answerTest('AUTH_FAILED');
     expect(await redeemed).toEqual({ is: 'refused', code: 'AUTH_FAILED' });
     expect(await sealed(id)).toHaveLength(0);
@@ -94,7 +100,7 @@ describe('a link for a password', () => {
     const older = await links.make(sam, id, 'resume');
     const newer = await links.make(sam, id, 'resume');
     expect(await links.look(older.token)).toEqual({ is: 'expired' });
-    expect(await links.redeem(older.token, 'x', '::1')).toEqual({ is: 'expired' });
+    expect(await links.redeem(older.token, { password: 'x' }, '::1')).toEqual({ is: 'expired' });
     await jobs.act(alice, id, 'cancel');
     expect(await links.look(newer.token)).toEqual({ is: 'needless' });
     expect(await links.last(id)).toMatchObject({ state: 'open', madeBy: 'Sam' });
@@ -124,5 +130,98 @@ describe('a link for a password', () => {
     ).toBe('NOT_FOUND');
     expect(await refusal(links.make(dora, id, 'retry'))).toBe('INVALID_STATE');
     expect(await refusal(links.make(dora, id, 'resume'))).toBe('done');
+  });
+
+  test('goes on from the state in which the password finds the migration', async () => {
+    for (const [state, then] of [
+      ['failed', 'resume'],
+      ['needs-action', 'retry'],
+      ['failed', null],
+      ['needs-action', null],
+    ] as const) {
+      const id = await stuck();
+      const made = await links.make(sam, id, null);
+      await room.db.query(`UPDATE mailferry.jobs SET state = $2 WHERE id = $1`, [id, state]);
+      await room.db.query(`UPDATE mailferry.password_links SET next_action = $2 WHERE job = $1`, [id, then]);
+      expect(await links.redeem(made.token, { password: CANARY }, '::1')).toEqual({ is: 'done', goesOn: true });
+      expect(await stateOf(id)).toBe('queued');
+      await room.clear();
+    }
+  });
+
+  test('is for nothing once its migration is under way or over, and unknown once it is erased', async () => {
+    const id = await stuck();
+    const { token } = await links.make(sam, id, null);
+    for (const state of ['queued', 'running', 'cancelling', 'cancelled']) {
+      await room.db.query(`UPDATE mailferry.jobs SET state = $2 WHERE id = $1`, [id, state]);
+      expect([state, await links.look(token)]).toEqual([state, { is: 'needless' }]);
+      expect([state, await links.redeem(token, { password: CANARY }, '::1')]).toEqual([state, { is: 'needless' }]);
+    }
+    expect(await sealed(id)).toHaveLength(0);
+    await jobs.erase(sam, id);
+    expect(await links.look(token)).toEqual({ is: 'unknown' });
+    expect(await links.redeem(token, { password: CANARY }, '::1')).toEqual({ is: 'unknown' });
+  });
+
+  test('says the same of an expired one whether its migration is there or not', async () => {
+    const id = await stuck();
+    const { token } = await links.make(sam, id, null, -1_000);
+    expect(await links.redeem(token, { password: CANARY }, '::1')).toEqual({ is: 'expired' });
+    await room.db.query(`DELETE FROM mailferry.jobs WHERE id = $1`, [id]);
+    expect(await links.redeem(token, { password: CANARY }, '::1')).toEqual({ is: 'expired' });
+  });
+
+  test('is not used up, and nothing is changed, by looking at it', async () => {
+    const id = await stuck();
+    const { token } = await links.make(sam, id, 'resume');
+    const everything = async (): Promise<string> =>
+      JSON.stringify(
+        await room.db.query(
+          `SELECT (SELECT jsonb_agg(l) FROM mailferry.password_links l) AS links, (SELECT jsonb_agg(j) FROM mailferry.jobs j) AS jobs,
+             (SELECT count(*) FROM mailferry.audit) AS audit, (SELECT count(*) FROM mailferry.connection_tests) AS tests`,
+        ),
+      );
+    const before = await everything();
+    for (let i = 0; i < 3; i++) expect(await links.look(token)).toMatchObject({ is: 'open' });
+    expect(await everything()).toBe(before);
+  });
+
+  test('may be tried only so often, and stays good', async () => {
+    const id = await stuck();
+    const { token } = await links.make(sam, id, 'resume');
+    const codes: unknown[] = [];
+    for (let i = 0; i < room.options.limits.testsPerMinute + 1; i++) {
+      const tried = links.redeem(token, { password: 'wrong' }, '::1');
+      if (i < room.options.limits.testsPerMinute) await answerTest('AUTH_FAILED');
+      codes.push(await tried);
+    }
+    expect(codes.slice(0, -1)).toEqual(codes.slice(0, -1).map(() => ({ is: 'refused', code: 'AUTH_FAILED' })));
+    expect(codes.at(-1)).toEqual({ is: 'refused', code: 'RATE_LIMITED' });
+    expect(await links.look(token)).toMatchObject({ is: 'open' });
+  });
+
+  test('tries the password of the new mailbox, too, where the panel cannot open it', async () => {
+    const asking = await jobsRoom({ limits: { testWaitMs: 300 }, destinationNeedsSecret: true });
+    try {
+      const own = asking.get(PasswordLinks);
+      const { job } = await asking.get(JobsService).create(alice, newJob());
+      const { token } = await own.make(sam, job.id, null);
+      expect(await own.look(token)).toMatchObject({ is: 'open', asksDestination: true });
+      expect(await refusal(own.redeem(token, { password: CANARY }, '::1'))).toBe('CREDENTIALS_REQUIRED');
+      const given = own.redeem(token, { password: CANARY, destination: CANARY }, '::1');
+      const [{ id }] = await until(async () => {
+        const rows = await asking.db.query<[{ id: string }]>(`SELECT id FROM mailferry.connection_tests`);
+        return rows.length > 0 && rows;
+      });
+      const result = { ok: false, code: 'DESTINATION_AUTH_FAILED', message: '', folders: [], totals: {} };
+      await asking.db.query(`UPDATE mailferry.connection_tests SET state = 'done', result = $2 WHERE id = $1`, [
+        id,
+        JSON.stringify(result),
+      ]);
+      expect(await given).toEqual({ is: 'refused', code: 'DESTINATION_AUTH_FAILED' });
+      expect(await own.look(token)).toMatchObject({ is: 'open' });
+    } finally {
+      await asking.close();
+    }
   });
 });

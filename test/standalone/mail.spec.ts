@@ -65,7 +65,7 @@ describe('notices of the standalone host', () => {
     expect(mails).toEqual([]);
   });
 
-  test.each(['started', 'needs-action', 'finished', 'failed', 'password-wanted', 'batch-progress'] as const)(
+  test.each(['started', 'needs-action', 'finished', 'failed', 'invitation', 'batch-progress'] as const)(
     'have words for %s',
     (template) => {
       const { subject, text } = letterFor(template, { mailbox: 'a@b.test', domain: 'b.test', link: 'https://x' }, null);

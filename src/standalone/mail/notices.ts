@@ -32,7 +32,6 @@ export function letterFor(template: NotifyTemplate, data: SafeText, pages: strin
         page,
       ]);
     case 'invitation':
-    case 'password-wanted':
       return letter(`The password of your old account is needed`, [
         `To move your mail into ${mailbox}, please type the password of your old account on this page:`,
         data['link'] ?? '',

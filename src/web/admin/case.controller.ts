@@ -1,9 +1,6 @@
-import { Inject, Logger, Param, Post, Req, Res } from '@nestjs/common';
-import { JobError, type Actor, type JobsApi } from '../../jobs/contract.js';
+import { Inject, Param, Post, Req, Res } from '@nestjs/common';
+import { JobError, type Actor, type JobsApi, type LinkAction, type LinksApi } from '../../jobs/contract.js';
 import type { JobAction, JobFilters, JobView, SourceSettings } from '../../jobs/job.js';
-import type { LinkAction, LinksApi } from '../../jobs/password-links.js';
-import type { HostPanel } from '../../panel/host-panel.js';
-import { HOST_PANEL } from '../../panel/options.js';
 import type { SupportApi } from '../../support/contract.js';
 import { idOf } from '../api/answer.js';
 import { Access, Acting } from '../auth/access.decorator.js';
@@ -18,13 +15,10 @@ import { BYTES_PER_MEGABYTE, parseFolderLines } from '../wizard/wizard-form.js';
 /** What support does to one migration, beyond what its owner may. */
 @WebController('admin/jobs')
 export class CaseController {
-  private readonly log = new Logger('mailferry:web');
-
   constructor(
     @Inject(JOBS_API) private readonly jobs: JobsApi,
     @Inject(SUPPORT_API) private readonly support: SupportApi,
     @Inject(PASSWORD_LINKS_API) private readonly links: LinksApi,
-    @Inject(HOST_PANEL) private readonly panel: HostPanel,
     private readonly renderer: Renderer,
     private readonly site: Site,
   ) {}
@@ -73,14 +67,13 @@ export class CaseController {
     });
   }
 
-  /** The link is shown once, here: it is stored nowhere. */
+  /** The link is shown once, here; the worker has the panel send it. It is stored nowhere. */
   @Post(':id/link')
   @Access('page.admin.act')
   async link(@Param('id') id: string, @Req() req: Request, @Res() res: Response, @Acting() who: Actor): Promise<void> {
     const job = await this.find(who, id);
     const { token, expiresAt } = await this.links.make(who, id, followUp(job));
-    const link = this.site.absolute(`/links/${token}`);
-    this.tell(job, link, expiresAt);
+    const link = this.site.handOn(req, `/links/${token}`);
     const html = await this.renderer.page(req, res, 'admin/link', {
       title: this.renderer.t(req, 'support.link.madeTitle'),
       section: 'admin',
@@ -89,14 +82,6 @@ export class CaseController {
       expiresAt: expiresAt.toISOString(),
     });
     res.send(html);
-  }
-
-  /** Not by the outbox: the link would lie in a table then. Whoever made it has it in any case. */
-  private tell(job: JobView, link: string, expiresAt: Date): void {
-    const data = { jobId: job.id, mailbox: job.mailbox, link, expiresAt: expiresAt.toISOString() };
-    this.panel
-      .notify(job.mailbox, 'password-wanted', data)
-      .catch((error: Error) => this.log.warn(`the panel did not take a link: ${error.name}`));
   }
 
   private async done(res: Response, id: string, what: string, work: () => Promise<unknown>): Promise<void> {

@@ -29,8 +29,6 @@ export const ACCESS = {
   'page.admin': SUPPORT,
   'page.admin.act': SUPPORT,
   'page.widget': OWNERS,
-  // The link is the key: it is signed, ends, and works once (jobs/invitations.ts).
-  invitation: EVERYBODY,
   // Whoever holds the link: it is signed, for one migration, and works once (jobs/password-links.ts).
   'page.link': EVERYBODY,
   'sign-in': EVERYBODY,

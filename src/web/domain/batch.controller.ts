@@ -248,7 +248,7 @@ export class BatchController {
     const batch = await this.find(actor.visibility, domain, id);
     const links = await this.batches.links(actor, batch.id);
     const lines = links.map(({ mailbox, username, token, expiresAt }) =>
-      csvLine([mailbox, username, this.linkOf(req, token), expiresAt]),
+      csvLine([mailbox, username, this.site.handOn(req, `/links/${token}`), expiresAt]),
     );
     csvHead(res, `links-${batch.id}.csv`);
     res.send(`mailbox,source_username,link,expires\r\n${lines.join('')}`);
@@ -319,13 +319,6 @@ export class BatchController {
     const { done } = flashOf(req.query, t);
     const { problem } = flashOf(req.query, (key) => t(key.replace(/^problems\./, 'batch.problems.')) ?? t(key));
     return { done, problem };
-  }
-
-  /** Shown to the admin alone: where the public address is not known, the one his own browser used. */
-  private linkOf(req: Request, token: string): string {
-    const path = `/invitations/${token}`;
-    if (this.options.publicUrl !== null) return this.site.absolute(path);
-    return `${this.site.isHttps(req) ? 'https' : 'http'}://${req.headers.host ?? 'localhost'}${this.site.url(path)}`;
   }
 
   private async find(sees: Visibility, domain: string, id: string): Promise<BatchView> {

@@ -11,7 +11,7 @@ export type FieldError =
 
 /** RFC 5321 section 4.5.3.1: 64 + '@' + 255. */
 const MAX_USERNAME = 320;
-export const MAX_PASSWORD = 1024;
+const MAX_PASSWORD = 1024;
 const MAX_PORT = 65_535;
 const CONTROL = /[\u0000-\u001f\u007f]/;
 const DEFAULT_PORTS = { tls: 993, starttls: 143, none: 143 } as const;
@@ -73,13 +73,12 @@ export function checkConnection(
     errors.password = {
       key: rules.hasSecret ? 'connection.errors.passwordAgain' : 'connection.errors.passwordMissing',
     };
-  else if (password.length > MAX_PASSWORD || CONTROL.test(password))
-    errors.password = { key: 'connection.errors.passwordInvalid' };
+  else if (!isPassword(password)) errors.password = { key: 'connection.errors.passwordInvalid' };
 
   if (rules.needsDestinationSecret) {
     if (destinationPassword === '' && !rules.hasDestinationSecret)
       errors.destinationPassword = { key: 'connection.errors.destinationPasswordMissing' };
-    else if (destinationPassword.length > MAX_PASSWORD || CONTROL.test(destinationPassword))
+    else if (!isPassword(destinationPassword))
       errors.destinationPassword = { key: 'connection.errors.passwordInvalid' };
   }
 
@@ -158,4 +157,9 @@ function parseWholeNumber(text: string): number | null {
 /** The typed confirmation of a replace: the mailbox's address, capitals aside. */
 export function confirms(typed: string, mailbox: string): boolean {
   return typed.trim().toLowerCase() === mailbox.toLowerCase();
+}
+
+/** Whether it may be sent to a server as it is; '' is for the caller to judge. */
+export function isPassword(text: string): boolean {
+  return text.length <= MAX_PASSWORD && !CONTROL.test(text);
 }

@@ -1,6 +1,6 @@
 import request from 'supertest';
-import { CSV, DORA_ACTS, OLD_SERVER, putBatch } from '../../browser/batch-pages.js';
-import { PANEL_USER, TENANT } from '../../fakes/fake-panel.js';
+import { CSV, DORA_ACTS, putBatch } from '../../browser/batch-pages.js';
+import { PANEL_USER } from '../../fakes/fake-panel.js';
 import { formsOf, PagesVisitor } from './visitor.js';
 import { startWeb, type WebApp } from '../web-app.js';
 
@@ -156,69 +156,11 @@ describe('a whole domain without JavaScript', () => {
       .set(PANEL_USER, 'dora')
       .type('form')
       .send({ _csrf: csrf });
-    expect(csv.text).toMatch(/ben@new\.test,'=ben,http:\/\/127\.0\.0\.1:\d+\/migrate\/invitations\/a\.b,2027/);
+    expect(csv.text).toMatch(/ben@new\.test,'=ben,http:\/\/127\.0\.0\.1:\d+\/migrate\/links\/a\.b,2027/);
     web.panel.people.set('eve', { ...DORA_ACTS.principal, sub: 'eve', domains: ['other.test'] });
     const eve = new PagesVisitor(web, 'eve');
     for (const tail of [path, `${path}/mailboxes`, `${path}/report.csv`, path.replace('new.test', 'other.test')])
       expect((await eve.goto(tail)).page.status).toBe(404);
     web.panel.people.delete('eve');
-  });
-
-  describe('the page behind a link', () => {
-    const link = (state: 'open' | 'used' | 'expired', token = `${state}.${Math.random()}`): string => {
-      web.batches.invitations.links.set(token, {
-        id: token,
-        tenant: TENANT,
-        job: '00000000-0000-4000-8000-000000000001',
-        mailbox: 'alice@new.test',
-        domain: 'new.test',
-        source: { ...OLD_SERVER, username: 'alice@old.example' },
-        items: ['mail'],
-        jobState: 'draft',
-        state,
-        expiresAt: '2027-01-01T00:00:00.000Z',
-      });
-      return token;
-    };
-    const nobody = (): PagesVisitor => new PagesVisitor(web, 'nobody');
-
-    it('takes a password that works, once, and says so plainly the second time', async () => {
-      const token = link('open');
-      const visitor = await nobody().goto(`/invitations/${token}`);
-      expect(visitor.text).toContain('alice@old.example at imap.old.example');
-      expect(visitor.page.headers).toMatchObject({ 'referrer-policy': 'no-referrer', 'cache-control': 'no-store' });
-      await visitor.submit(token, { password: SECRET });
-      expect(visitor.title).toBe('Thank you, that is all');
-      expect(visitor.page.text).not.toContain(SECRET);
-      expect(web.batches.invitations.given).toContainEqual({ token, password: SECRET });
-      await visitor.goto(`/invitations/${token}`);
-      expect([visitor.page.status, visitor.title]).toEqual([410, 'This link has been used']);
-      expect(visitor.text).not.toContain('alice');
-    });
-
-    it('keeps the link when the password is wrong, and names nobody when it is over or unknown', async () => {
-      const token = link('open');
-      const visitor = await nobody().goto(`/invitations/${token}`);
-      await visitor.submit(token, { password: '' });
-      expect(visitor.error('password')).not.toBe('');
-      web.room.nextTest = {
-        ok: false,
-        code: 'AUTH_FAILED',
-        message: 'Wrong.',
-        folders: [],
-        totals: { folders: 0, items: 0, bytes: 0 },
-      } as never;
-      await visitor.submit(token, { password: 'wrong' });
-      expect([visitor.page.status, visitor.text.includes('Wrong.')]).toEqual([422, true]);
-      expect((await web.batches.invitations.find(token))?.state).toBe('open');
-      for (const [path, status] of [
-        [link('expired'), 410],
-        ['no.such', 404],
-      ] as const) {
-        await visitor.goto(`/invitations/${path}`);
-        expect(visitor.page.status).toBe(status);
-        expect(visitor.text).not.toContain('alice');
-      }
-    });
   });
 });

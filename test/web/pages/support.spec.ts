@@ -28,20 +28,6 @@ describe('what support does to one migration', () => {
     await sam.submit(`/admin/jobs/${id}/link`, {});
     expect(sam.page.text).toContain(`value="https://migrate.example/migrate/links/t-${id}"`);
     expect(web.links.made.at(-1)).toEqual({ id, then: 'resume' });
-    const owner = await new PagesVisitor(web, 'nobody').goto(`/links/t-${id}`);
-    expect(owner.page.status).toBe(200);
-    expect(owner.text).toContain('alice@old.example');
-    await owner.submit(`/links/t-${id}`, { password: '' });
-    expect(owner.error('password')).toBe('Please type the password of your old mailbox.');
-    await owner.submit(`/links/t-${id}`, { password: 'wrong' });
-    expect(owner.page.status).toBe(422);
-    expect(owner.error('password')).toContain('does not accept this password');
-    expect(owner.page.text).not.toContain('wrong');
-    await owner.submit(`/links/t-${id}`, { password: 'right' });
-    expect(owner.title).toBe('Thank you');
-    await owner.goto(`/links/t-${id}`);
-    expect([owner.page.status, owner.title]).toEqual([410, 'This link has been used']);
-    expect((await owner.goto('/links/nonsense')).page.status).toBe(404);
   });
 
   it('changes server, limits and folders, and goes on', async () => {
