@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
@@ -67,6 +69,14 @@ const workers = async () =>
   ).rows;
 const copied = async (): Promise<number> =>
   Number((await db.query<{ n: string }>(`SELECT sum(copied) AS n FROM mailferry.jobs`)).rows[0]!.n);
+/** @returns what Redis says to FLUSHALL. */
+async function emptied(path: string): Promise<string> {
+  const socket = connect(path);
+  socket.write('FLUSHALL\r\n');
+  const [answer] = (await once(socket, 'data')) as [Buffer];
+  socket.destroy();
+  return answer.toString();
+}
 
 it(
   'whatever is killed, every migration ends complete, and none runs twice',
@@ -141,6 +151,57 @@ it(
     expect(ended).toContainEqual(
       expect.objectContaining({ event: 'run-ended', job: expect.any(String), run: expect.any(String) }),
     );
+  },
+  360_000 * PATIENCE,
+);
+
+it(
+  'a worker that sleeps longer than it may, while Redis is emptied, neither ends nor spoils what it had begun',
+  async () => {
+    await db.query(`UPDATE mailferry.workers SET drain = false`);
+    const from = oldProvider.account();
+    const to = hoster.account({ name: from.user.split('@')[0]! });
+    await appendMessages(from, fixtureMailbox(2_000, 99));
+    const api = new Api(stack.base, await stack.token(to.user));
+    const source = sourceOf(from, await fingerprintOf(oldProvider.imapsPort));
+    const { body } = await api.post('/jobs', { mailbox: to.user, source, start: true });
+    const own = async (): Promise<number> => (await api.get(`/jobs/${body.id}`)).body.progress.copied as number;
+    await until(async () => (await own()) > 0);
+    const {
+      rows: [run],
+    } = await db.query<{ pid: number; worker: string }>(
+      `SELECT w.pid, w.id AS worker FROM mailferry.runs r JOIN mailferry.workers w ON w.id = r.worker
+       WHERE r.job = $1 AND r.finished_at IS NULL`,
+      [body.id],
+    );
+    const sleeper = [stack.worker, ...others].find(({ pid }) => pid === run!.pid)!;
+    sleeper.signal('SIGSTOP');
+    try {
+      expect(await emptied(redis.path)).toBe('+OK\r\n');
+      const done = await api.until(body.id, END, 180_000 * PATIENCE);
+      expect(done).toMatchObject({
+        state: 'completed',
+        outcome: 'complete',
+        progress: { found: 2_000, copied: 2_000 },
+      });
+    } finally {
+      sleeper.signal('SIGCONT');
+    }
+    const whole = async (account: TestAccount) =>
+      (await readMailbox(account)).filter(({ messages }) => messages.length > 0).map(({ messages }) => messages);
+    const expected = await whole(from);
+    expect(await whole(to)).toEqual(expected);
+    // Awake again it finds that it is another's, and works on.
+    await until(async () => (await workers()).some(({ pid }) => pid === sleeper.pid));
+    await delay(3_000);
+    expect(await whole(to)).toEqual(expected);
+    expect((await api.get(`/jobs/${body.id}`)).body).toMatchObject({ state: 'completed', outcome: 'complete' });
+    const { rows: runs } = await db.query<{ worker: string }>(
+      `SELECT worker FROM mailferry.runs WHERE job = $1 ORDER BY started_at`,
+      [body.id],
+    );
+    expect(runs.length).toBeGreaterThan(1);
+    expect(runs.slice(1).map(({ worker }) => worker)).not.toContain(run!.worker);
   },
   360_000 * PATIENCE,
 );
