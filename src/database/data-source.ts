@@ -13,6 +13,7 @@ import { Outbox1764000004200 } from '../../migrations/1764000004200-outbox.js';
 import { ProtocolLogs1764000004300 } from '../../migrations/1764000004300-protocol-logs.js';
 import { LedgerLatency1764000004400 } from '../../migrations/1764000004400-ledger-latency.js';
 import { OneKindOfLink1764000004900 } from '../../migrations/1764000004900-one-kind-of-link.js';
+import { ContentVersions1764000005500 } from '../../migrations/1764000005500-content-versions.js';
 import { BatchRounds1764000005100 } from '../../migrations/1764000005100-batch-rounds.js';
 
 /** Postgres schema of every table of ours. */
@@ -36,6 +37,7 @@ export const MIGRATIONS = [
   LedgerLatency1764000004400,
   OneKindOfLink1764000004900,
   BatchRounds1764000005100,
+  ContentVersions1764000005500,
 ];
 
 /** A transaction whose client vanished holds its locks no longer than this; none of ours idles for seconds. */

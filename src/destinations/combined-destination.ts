@@ -11,9 +11,11 @@ import type {
   FlagChange,
   FlagRefusal,
   FoundItem,
+  ItemUpdate,
   PlacedItem,
   Placement,
   StoreOutcome,
+  UpdateOutcome,
   Whereabouts,
 } from './destination.js';
 
@@ -134,6 +136,14 @@ export class CombinedDestination implements Destination {
     signal: AbortSignal,
   ): Promise<readonly FlagRefusal[]> {
     return this.of(folder).setFlags(folder, changes, signal);
+  }
+  async *update(
+    folder: DestinationFolder,
+    updates: readonly ItemUpdate[],
+    mayCommit: () => boolean,
+    signal: AbortSignal,
+  ): AsyncGenerator<UpdateOutcome> {
+    yield* this.of(folder).update?.(folder, updates, mayCommit, signal) ?? [];
   }
   setAside(
     folder: DestinationFolder,

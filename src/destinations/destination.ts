@@ -81,6 +81,27 @@ export interface FlagRefusal {
   readonly flags: readonly string[];
 }
 
+/** A content for an item that was written before. */
+export interface ItemUpdate {
+  readonly id: DestinationId;
+  /** In the form that fit() gives. */
+  readonly item: StagedItem;
+  /** What was stored then: as long as it is there, nobody has changed it. */
+  readonly written: { readonly etag: string | null; readonly digest: Digest | null };
+}
+
+/**
+ * `updated`: the new content is there, perhaps by an earlier try. `kept`: something else than what was written is there, and stays.
+ * `gone`: nothing is. `unknown`: look before doing it again.
+ */
+export type UpdateOutcome = { readonly key: ItemKey } & (
+  | { readonly is: 'updated'; readonly etag: string | null; readonly notes: readonly Note[] }
+  | { readonly is: 'kept' }
+  | { readonly is: 'gone' }
+  | { readonly is: 'unknown' }
+  | { readonly is: 'refused'; readonly error: TransferError }
+);
+
 /** `folder` is where the items went. Nothing is ever expunged for good by this. */
 export interface AsideOutcome {
   readonly folder: readonly string[];
@@ -160,6 +181,16 @@ export interface Destination {
     changes: readonly FlagChange[],
     signal: AbortSignal,
   ): Promise<readonly FlagRefusal[]>;
+  /**
+   * Puts new contents in the place of what nobody changed since it was written. Left out: contents do not change here.
+   * @param mayCommit as in store(); false: outcome `refused` with code LEASE_ENDING
+   */
+  update?(
+    folder: DestinationFolder,
+    updates: readonly ItemUpdate[],
+    mayCommit: () => boolean,
+    signal: AbortSignal,
+  ): AsyncIterable<UpdateOutcome>;
   /** Moves items into another folder (made when missing): the recovery folder of a replace. */
   setAside(
     folder: DestinationFolder,

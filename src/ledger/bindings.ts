@@ -3,9 +3,9 @@ import type { DestinationFolderId, FolderId } from '../mailbox/folder.js';
 import type { ItemKey } from '../mailbox/item.js';
 import { freeClaims, raiseMarks, setIds } from './claim-ids.js';
 import { addCounts, takeFromEarlier } from './counts.js';
-import type { Binding, LinkId } from './ledger.js';
+import type { Binding, LinkId, Revision } from './ledger.js';
 import type { Query } from './queries.js';
-import { arrayText, BINDING_COLUMNS, hex, type BindingRow, type ItemId } from './rows.js';
+import { arrayText, BINDING_COLUMNS, clean, hex, sizeColumn, type BindingRow, type ItemId } from './rows.js';
 import { CountsDeltas } from './settlement.js';
 
 /** Bindings that one window of claims() or bindings() holds. */
@@ -136,6 +136,34 @@ export async function writeFlags(
     `UPDATE mailferry.bindings b SET flags = k.flags::text[] FROM unnest($3::bytea[], $4::text[]) AS k(key, flags)
      WHERE b.dest_mailbox = $1 AND b.folder = $2 AND b.key = k.key`,
     [mailbox, folder, changes.map((c) => hex(c.key)), changes.map((c) => arrayText(c.flags))],
+  );
+}
+
+export async function writeRevisions(
+  query: Query,
+  mailbox: string,
+  folder: FolderId,
+  revisions: readonly Revision[],
+): Promise<void> {
+  if (revisions.length === 0) return;
+  await query(
+    `UPDATE mailferry.bindings b SET version = k.version,
+       etag = CASE WHEN k.stored THEN k.etag ELSE b.etag END,
+       size = CASE WHEN k.stored THEN k.size ELSE b.size END,
+       digest = CASE WHEN k.stored THEN k.digest ELSE b.digest END
+     FROM unnest($3::bytea[], $4::text[], $5::boolean[], $6::text[], $7::bigint[], $8::bytea[])
+       AS k(key, version, stored, etag, size, digest)
+     WHERE b.dest_mailbox = $1 AND b.folder = $2 AND b.key = k.key`,
+    [
+      mailbox,
+      folder,
+      revisions.map(({ key }) => hex(key)),
+      revisions.map(({ version }) => clean(version)),
+      revisions.map(({ stored }) => stored !== undefined),
+      revisions.map(({ stored }) => (stored?.etag == null ? null : clean(stored.etag))),
+      revisions.map(({ stored }) => (stored === undefined ? null : sizeColumn(stored.size))),
+      revisions.map(({ stored }) => (stored === undefined ? null : hex(stored.digest))),
+    ],
   );
 }
 

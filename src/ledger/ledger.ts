@@ -150,6 +150,19 @@ export interface Binding {
   readonly digest: Digest | null;
   readonly flags: readonly string[];
   readonly date: ZonedDate | null;
+  /** Of what is at the destination, as it was stored; where items may be changed in place. */
+  readonly etag: string | null;
+  /** ItemMeta.version of what was copied; null: not known. */
+  readonly version: string | null;
+}
+
+/** What of a bound item is at the destination by now. */
+export interface Revision {
+  readonly key: ItemKey;
+  /** ItemMeta.version that has been dealt with. */
+  readonly version: string;
+  /** Left out: what was stored is what it was. */
+  readonly stored?: { readonly etag: string | null; readonly size: number; readonly digest: Digest };
 }
 
 export interface FolderCounts {
@@ -247,6 +260,8 @@ export interface LedgerSession {
   rekey(folder: FolderId, moved: readonly { from: ItemKey; to: ItemKey }[]): Promise<void>;
   /** Flags that were written at the destination later on: what the next delta compares with. */
   reflag(folder: FolderId, changes: readonly { key: ItemKey; flags: readonly string[] }[]): Promise<void>;
+  /** Contents that changed at the source: what the next delta compares with. Keys without a binding are left out. */
+  revise(folder: FolderId, revisions: readonly Revision[]): Promise<void>;
   /** Bindings that a look proved empty go, the counters go down, the items are unsettled again. */
   unbind(bindings: readonly Binding[]): Promise<void>;
   /**

@@ -15,6 +15,7 @@ import {
   removeBindings,
   WINDOW,
   writeFlags,
+  writeRevisions,
   writeVerdicts,
 } from './bindings.js';
 import {
@@ -40,6 +41,7 @@ import {
   type IntentItem,
   type ItemPlace,
   type LedgerSession,
+  type Revision,
   type SessionScope,
   type Settled,
 } from './ledger.js';
@@ -209,6 +211,10 @@ export class PostgresSession implements LedgerSession {
 
   reflag(folder: FolderId, changes: readonly { key: ItemKey; flags: readonly string[] }[]): Promise<void> {
     return this.work.write((query) => writeFlags(query, this.lease.mailbox, folder, changes));
+  }
+
+  revise(folder: FolderId, revisions: readonly Revision[]): Promise<void> {
+    return this.work.write((query) => writeRevisions(query, this.lease.mailbox, folder, revisions));
   }
 
   unbind(bindings: readonly Binding[]): Promise<void> {

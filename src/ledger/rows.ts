@@ -97,10 +97,12 @@ export interface BindingRow {
   flags: string[];
   date_seconds: string | null;
   date_offset: number | null;
+  etag: string | null;
+  version: string | null;
   job: string | null;
 }
 export const BINDING_COLUMNS = `b.folder, encode(b.key, 'hex') AS key, b.state, b.epoch, COALESCE(b.uid::text, b.href) AS id,
-  b.size, encode(b.digest, 'hex') AS digest, b.flags, b.date_seconds, b.date_offset, b.job`;
+  b.size, encode(b.digest, 'hex') AS digest, b.flags, b.date_seconds, b.date_offset, b.etag, b.version, b.job`;
 
 export function rowId(row: Pick<BindingRow, 'epoch' | 'id'>): ItemId | null {
   return row.id === null ? null : { epoch: row.epoch ?? '', id: row.id };
@@ -116,5 +118,7 @@ export function toBinding(row: BindingRow): Binding {
     digest: row.digest as Digest | null,
     flags: row.flags,
     date: dateOf(row.date_seconds, row.date_offset),
+    etag: row.etag,
+    version: row.version,
   };
 }

@@ -25,7 +25,7 @@ export interface ItemMeta extends ItemRef {
   readonly date: ZonedDate | null;
   /** IMAP flags and keywords without \Recent, in the source's spelling. */
   readonly flags: readonly string[];
-  /** Changes with the content (DAV ETag, EWS change key). Left out where content never changes (IMAP). */
+  /** Changes with the content (DAV ETag, EWS change key); at most 64 characters. Left out where content never changes (IMAP). */
   readonly version?: string;
 }
 
@@ -80,6 +80,8 @@ export interface StagedItem {
   readonly date: ZonedDate | null;
   readonly flags: readonly string[];
   readonly notes: readonly Note[];
+  /** Of exactly these bytes: see ItemMeta. */
+  readonly version?: string;
 }
 
 export type ReadOutcome = { readonly ref: ItemRef } & (

@@ -11,6 +11,11 @@ export const CHANGES: Readonly<Record<string, string>> = {
     'Marks or labels changed at the old provider since the last run and were changed in the new mailbox too.',
   FLAGS_KEPT:
     'Marks or labels changed at the old provider and in the new mailbox since the last run; those of the new mailbox stay.',
+  CONTENT_UPDATED: 'These changed at the old provider since the last run and were changed in the new mailbox too.',
+  CONTENT_KEPT:
+    'This changed at the old provider since the last run, and the new mailbox has something else than was copied; that stays',
+  CONTENT_NOT_UPDATED:
+    'This changed at the old provider since the last run, and the new server does not take the change',
   REMOVED_AT_SOURCE:
     'These messages are not at the old provider any more; what was copied of them stays in the new mailbox.',
   MOVED_AT_SOURCE:

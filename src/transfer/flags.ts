@@ -1,4 +1,5 @@
 import type { FlagChange, FoundItem } from '../destinations/destination.js';
+import type { Binding } from '../ledger/ledger.js';
 import type { FolderId } from '../mailbox/folder.js';
 import type { ItemKey, ItemMeta, Note } from '../mailbox/item.js';
 import type { FlagWish, FlagWishes } from './flag-wish.js';
@@ -16,15 +17,16 @@ export class FlagChanges implements FlagWishes {
   /**
    * Compares the items of a page that were settled earlier with their bindings. One whose keys are the account's may be
    * bound in another folder than it is listed in: its wish goes to the lane of that one.
+   * @returns the bindings
    */
   async note(
     run: Run,
     folder: FolderId,
     listed: readonly ItemMeta[],
     pending: ReadonlyMap<ItemKey, unknown>,
-  ): Promise<void> {
+  ): Promise<readonly Binding[]> {
     const settled = listed.filter((item) => !pending.has(item.key));
-    if (settled.length === 0) return;
+    if (settled.length === 0) return [];
     const flags = new Map(settled.map((item) => [item.key, item.flags]));
     const bindings = await run.ledger.bound(folder, [...flags.keys()]);
     run.sourceChanges.bound(folder, bindings.filter((binding) => binding.folder === folder).length);
@@ -35,6 +37,7 @@ export class FlagChanges implements FlagWishes {
       const owner = binding.folder === folder ? this : run.flagWishes.get(binding.folder);
       owner?.wish(binding.id.id, wish);
     }
+    return bindings;
   }
 
   wish(id: string, wish: FlagWish): void {

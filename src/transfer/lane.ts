@@ -3,6 +3,7 @@ import type { ItemKey, ItemMeta, StagedItem, SyncState } from '../mailbox/item.j
 import { TransferError } from '../mailbox/transfer-error.js';
 import { AlreadyThere } from './already-there.js';
 import { inBatches } from './batches.js';
+import { bringUpToDate, noteVersions } from './content-changes.js';
 import { deliver, EPOCH_CHANGED } from './deliver.js';
 import { failed } from './failures.js';
 import { filterOf, skipped } from './filters.js';
@@ -146,7 +147,8 @@ export class Lane extends LaneState {
     pending: readonly ItemMeta[],
   ): Promise<void> {
     const { run } = this;
-    await this.flagChanges.note(run, source.id, listed, this.open);
+    const bindings = await this.flagChanges.note(run, source.id, listed, this.open);
+    await bringUpToDate(this, source, listed, bindings);
     const left: Settled[] = [];
     const wanted: ItemMeta[] = [];
     for (const item of pending) {
@@ -202,6 +204,7 @@ export class Lane extends LaneState {
     try {
       const rest = await this.alreadyThere.match(source.id, staged);
       await deliver(this, source.id, rest, this.readBack);
+      await noteVersions(this, source, staged);
       await this.run.counted(source.id);
     } finally {
       await release(staged);

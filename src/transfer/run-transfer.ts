@@ -226,8 +226,8 @@ async function verifyAll(run: Run, lanes: readonly Lane[]): Promise<void> {
         await run.ledger.remark(folder, [{ code: 'STORED_AGAIN', detail: lane.name }]);
       if (round >= STORE_AGAIN_ROUNDS) {
         const error = lostAtDestination();
-        for (const b of missing)
-          await lane.settle(null, failed(b.folder, [{ ...b, locator: new Uint8Array() }], error));
+        for (const { folder, key, size, date, flags } of missing)
+          await lane.settle(null, failed(folder, [{ key, size, date, flags, locator: new Uint8Array() }], error));
         return;
       }
       lost.set(lane, new Set(missing.map((binding) => binding.folder)));

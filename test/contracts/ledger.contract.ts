@@ -197,6 +197,7 @@ export function ledgerContract(name: string, make: () => Promise<LedgerHarness>)
           settle: () => session.settle(intent, [copied(inbox, 1)]),
           rekey: () => session.rekey(inbox, [{ from: key(2), to: key(9) }]),
           reflag: () => session.reflag(inbox, [{ key: key(2), flags: ['x'] }]),
+          revise: () => session.revise(inbox, [{ key: key(2), version: 'x' }]),
           unbind: () => session.unbind([binding!]),
           verify: () => session.verify(destination, { verified: [binding!], removed: [], placed: [] }),
           rebind: () => session.rebind(destination, '8', []),
@@ -603,6 +604,8 @@ export function ledgerContract(name: string, make: () => Promise<LedgerHarness>)
             digest: digest(1),
             flags: ['\\Seen', 'x "y" \\z'],
             date: { seconds: 1_700_000_001, offset: -90 },
+            etag: null,
+            version: null,
           },
           {
             folder: inbox,
@@ -613,12 +616,41 @@ export function ledgerContract(name: string, make: () => Promise<LedgerHarness>)
             digest: digest(2),
             flags: [],
             date: null,
+            etag: null,
+            version: null,
           },
         ];
         expect(await all(session.bindings(inbox))).toEqual(expected);
         expect(await session.unplaced(inbox)).toEqual(expected.slice(1));
         await session.reflag(inbox, [{ key: key(2), flags: ['\\Flagged'] }]);
         expect((await session.bound(inbox, [key(2), key(3)])).map((b) => b.flags)).toEqual([['\\Flagged']]);
+        await lease.release();
+      });
+
+      it('with what changed in place since', async () => {
+        const { session, inbox, lease } = await openSession(harness);
+        await session.settle(null, [copied(inbox, 1, 11, { etag: '"a"' }), copied(inbox, 2, 12, { etag: '"b"' })]);
+        const seen = async () =>
+          (await session.bound(inbox, [key(1), key(2)]))
+            .sort((a, b) => (a.key < b.key ? -1 : 1))
+            .map(({ etag, version, size, digest: is }) => [etag, version, size, is]);
+        expect(await seen()).toEqual([
+          ['"a"', null, SIZE, digest(1)],
+          ['"b"', null, SIZE, digest(2)],
+        ]);
+        await session.revise(inbox, [
+          { key: key(1), version: 'v1' },
+          { key: key(2), version: 'v2', stored: { etag: '"c"', size: 7, digest: digest(9) } },
+          { key: key(3), version: 'of nothing that is bound' },
+        ]);
+        expect(await seen()).toEqual([
+          ['"a"', 'v1', SIZE, digest(1)],
+          ['"c"', 'v2', 7, digest(9)],
+        ]);
+        await session.revise(inbox, [
+          { key: key(2), version: 'v3', stored: { etag: null, size: 8, digest: digest(9) } },
+        ]);
+        expect((await seen())[1]).toEqual([null, 'v3', 8, digest(9)]);
         await lease.release();
       });
 
@@ -816,6 +848,7 @@ export function ledgerContract(name: string, make: () => Promise<LedgerHarness>)
       await session.unbind([]);
       await session.rekey(inbox, []);
       await session.reflag(inbox, []);
+      await session.revise(inbox, []);
       await session.remark(null, []);
       await session.dissolve('999999' as IntentId);
       expect(await session.counts()).toEqual(new Map());

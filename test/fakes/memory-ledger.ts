@@ -12,6 +12,7 @@ import {
   type Ledger,
   type LedgerSession,
   type LinkId,
+  type Revision,
   type SessionScope,
   type Settled,
 } from '../../src/ledger/ledger.js';
@@ -45,7 +46,6 @@ type Change<T> = { -readonly [K in keyof T]: T[K] };
 interface StoredBinding extends Change<Binding> {
   job: string | null;
   destination: DestinationFolderId | null;
-  etag?: string;
 }
 export interface StoredRefusal {
   readonly folder: FolderId;
@@ -382,7 +382,8 @@ class MemorySession implements LedgerSession {
           date: outcome.is === 'copied' ? outcome.date : null,
           job: what === 'move' ? (known as StoredBinding).job : own ? this.scope.job : null,
           destination,
-          etag: outcome.is === 'copied' ? outcome.etag : undefined,
+          etag: (outcome.is === 'copied' ? outcome.etag : undefined) ?? null,
+          version: known?.version ?? null,
         });
         if (outcome.is === 'copied' && keepsId && outcome.id) this.raiseMark(destination, outcome.id);
         if (what === 'bind' && own) {
@@ -494,6 +495,14 @@ class MemorySession implements LedgerSession {
     for (const { key, flags } of changes) {
       const binding = this.mailbox.bindings.get(placeName({ folder, key }));
       if (binding) binding.flags = [...flags];
+    }
+  }
+
+  async revise(folder: FolderId, revisions: readonly Revision[]): Promise<void> {
+    this.lease.check();
+    for (const { key, version, stored } of revisions) {
+      const binding = this.mailbox.bindings.get(placeName({ folder, key }));
+      if (binding) Object.assign(binding, { version, ...stored });
     }
   }
 
@@ -729,8 +738,9 @@ function compareIds(a: string, b: string): number {
   return a < b ? -1 : 1;
 }
 function toBinding(b: StoredBinding): Binding {
-  const { folder, key, state, size, digest, flags, date } = b;
-  return { folder, key, state, id: state === 'merged' ? null : b.id, size, digest, flags: [...flags], date };
+  const { folder, key, state, size, digest, flags, date, etag, version } = b;
+  const id = state === 'merged' ? null : b.id;
+  return { folder, key, state, id, size, digest, flags: [...flags], date, etag, version };
 }
 async function* windows(bindings: readonly StoredBinding[]): AsyncIterable<Binding[]> {
   for (let at = 0; at < bindings.length; at += WINDOW) yield bindings.slice(at, at + WINDOW).map(toBinding);

@@ -24,10 +24,12 @@ import {
   type FlagChange,
   type FlagRefusal,
   type FoundItem,
+  type ItemUpdate,
   MAX_LIST_WINDOW,
   type PlacedItem,
   type Placement,
   type StoreOutcome,
+  type UpdateOutcome,
   type Whereabouts,
 } from '../destination.js';
 import { ensureCollections, type Home } from './ensure.js';
@@ -35,6 +37,7 @@ import { fit, formatOf, mend, uidOf } from './form.js';
 import { DAV_EPOCH, idOf, markAt, ownName, pathOf } from './ids.js';
 import { collectionFor, planCollections } from './plan.js';
 import { type Place, storeObjects } from './store.js';
+import { updateObjects } from './update.js';
 
 /** The hoster's own server: PUTs are many small round trips. */
 const DEFAULT_CONNECTIONS = 8;
@@ -255,6 +258,15 @@ export class DavDestination implements Destination {
   /** Events and contacts have none. */
   async setFlags(_folder: DestinationFolder, _changes: readonly FlagChange[]): Promise<readonly FlagRefusal[]> {
     return [];
+  }
+
+  async *update(
+    folder: DestinationFolder,
+    updates: readonly ItemUpdate[],
+    mayCommit: () => boolean,
+    signal: AbortSignal,
+  ): AsyncGenerator<UpdateOutcome> {
+    yield* updateObjects(await this.placeOf(folder, signal), updates, mayCommit, signal);
   }
 
   setAside(

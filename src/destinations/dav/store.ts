@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { digestObject } from '../../conversion/semantic/digest.js';
 import type { ItemKind } from '../../mailbox/kinds.js';
-import type { Note } from '../../mailbox/item.js';
+import type { Note, StagedItem } from '../../mailbox/item.js';
 import type { TransferError } from '../../mailbox/transfer-error.js';
 import type { DavClient } from '../../protocols/dav/client.js';
 import type { DavCollection } from '../../protocols/dav/collections.js';
@@ -65,15 +65,22 @@ async function putAll(
   signal: AbortSignal,
 ): Promise<Sent[]> {
   const sent: Sent[] = [];
+  await eachOf(place, items, async (item) => void sent.push(await putOne(place, item, mayCommit, signal)));
+  return sent;
+}
+
+/** Over as many connections as there are. The first error is thrown when all have ended. */
+export async function eachOf<T>(
+  { client }: Place,
+  items: readonly T[],
+  work: (item: T) => Promise<void>,
+): Promise<void> {
   const waiting = [...items];
   const worker = async (): Promise<void> => {
-    for (let item = waiting.shift(); item !== undefined; item = waiting.shift())
-      sent.push(await putOne(place, item, mayCommit, signal));
+    for (let item = waiting.shift(); item !== undefined; item = waiting.shift()) await work(item);
   };
-  const workers = Array.from({ length: Math.min(place.client.maxConnections, items.length) }, worker);
-  const ended = await Promise.allSettled(workers);
+  const ended = await Promise.allSettled(Array.from({ length: Math.min(client.maxConnections, items.length) }, worker));
   for (const end of ended) if (end.status === 'rejected') throw end.reason;
-  return sent;
 }
 
 async function putOne(place: Place, item: PlacedItem, mayCommit: () => boolean, signal: AbortSignal): Promise<Sent> {
@@ -100,13 +107,17 @@ async function putOne(place: Place, item: PlacedItem, mayCommit: () => boolean, 
   return done({ key, is: 'refused', error: refusal(place, result.failure) });
 }
 
-/** 'lease': nothing was sent. 'unknown': sent, and nobody knows what became of it. */
-async function tryPut(
+/**
+ * 'lease': nothing was sent. 'unknown': sent, and nobody knows what became of it.
+ * @param replaces ETag of what is to go; null: nothing is there
+ */
+export async function tryPut(
   { client, collection, kind }: Place,
   path: string,
   bytes: Uint8Array,
   mayCommit: () => boolean,
   signal: AbortSignal,
+  replaces: string | null = null,
 ): Promise<PutResult | 'lease' | 'unknown'> {
   const type = formatOf(kind) === 'card' ? 'text/vcard; charset=utf-8' : 'text/calendar; charset=utf-8';
   const object = { url: new URL(path, collection.url), bytes, type };
@@ -115,7 +126,7 @@ async function tryPut(
     signal.throwIfAborted();
     if (!mayCommit()) return mayBeThere ? 'unknown' : 'lease';
     try {
-      const result = await put(client, object, signal);
+      const result = await put(client, object, signal, replaces);
       if (result.is === 'stored' || !isPassing(result.failure)) return result;
       // A gateway that gave up says nothing about the server behind it.
       mayBeThere = true;
@@ -136,7 +147,7 @@ function isPassing({ status }: DavFailure): boolean {
 }
 
 /** @throws TransferError for what is wider than the object. */
-function refusal({ client }: Place, failure: DavFailure): TransferError {
+export function refusal({ client }: Place, failure: DavFailure): TransferError {
   const about = aboutObject(failure);
   if (about !== null) return about;
   throw client.toError(failure);
@@ -192,7 +203,7 @@ async function readBack(place: Place, sent: readonly Sent[], signal: AbortSignal
   });
 }
 
-function changed(item: PlacedItem, { body }: DavObject): Note[] {
+export function changed(item: StagedItem, { body }: DavObject): Note[] {
   return digestObject(body).digest === item.body.digest ? [] : [{ code: 'BODY_CHANGED' }];
 }
 

@@ -5,19 +5,23 @@ export type PutResult =
   { readonly is: 'stored'; readonly etag: string | null } | { readonly is: 'refused'; readonly failure: DavFailure };
 
 /**
- * Stores one object where there is none yet (RFC 9110 section 13.1.2), so that doing it twice does no harm.
+ * Stores one object where there is none yet (RFC 9110 section 13.1.2), or in the place of exactly the one named, so that doing it twice does no
+ * harm.
+ * @param replaces a strong ETag; null: nothing
  * @throws ConnectError when it is not known whether it was stored.
  */
 export function put(
   client: DavClient,
   object: { readonly url: URL; readonly bytes: Uint8Array; readonly type: string },
   signal: AbortSignal,
+  replaces: string | null = null,
 ): Promise<PutResult> {
   const { url, bytes, type } = object;
   // SOGo sends invitations unless it is told not to; RFC 6638 section 8.1 stops replies of attendees elsewhere.
   const quiet = { 'x-sogo-send-appointment-notifications': 'NO', 'schedule-reply': 'F' };
+  const condition: Record<string, string> = replaces === null ? { 'if-none-match': '*' } : { 'if-match': replaces };
   return client.exchange(
-    { method: 'PUT', url, body: { bytes, type }, headers: { 'if-none-match': '*', ...quiet } },
+    { method: 'PUT', url, body: { bytes, type }, headers: { ...condition, ...quiet } },
     signal,
     async (response): Promise<PutResult> => {
       if (response.status >= 200 && response.status < 300) return { is: 'stored', etag: response.headers.etag ?? null };

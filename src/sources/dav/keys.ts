@@ -10,6 +10,11 @@ export function itemRef(account: string, path: string): ItemRef {
   return { key, locator: Buffer.from(path) };
 }
 
+/** An ETag as a version: of a bounded length. '' where the server says none. */
+export function versionOf(etag: string): { version?: string } {
+  return etag === '' ? {} : { version: createHash('sha256').update(etag).digest('hex').slice(0, 32) };
+}
+
 export function pathOf(ref: ItemRef): string {
   return Buffer.from(ref.locator).toString();
 }

@@ -8,7 +8,7 @@ import { MAX_OBJECT_BYTES, MULTIGET_BYTES, MULTIGET_ITEMS } from '../../protocol
 import { type DavObject, multiget } from '../../protocols/dav/multiget.js';
 import { XmlError } from '../../protocols/xml.js';
 import type { FoundFolder } from './folders.js';
-import { pathOf } from './keys.js';
+import { pathOf, versionOf } from './keys.js';
 
 /**
  * Bodies by multiget in batches. What a batch leaves out, and every object of a batch that cannot be read as a whole, is asked for alone:
@@ -96,7 +96,7 @@ function aboutOne(error: TransferError): TransferError | null {
   return null;
 }
 
-async function staged(ref: ItemRef, { body }: DavObject, stage: Staging): Promise<ReadOutcome> {
+async function staged(ref: ItemRef, { body, etag }: DavObject, stage: Staging): Promise<ReadOutcome> {
   if (body.length > MAX_OBJECT_BYTES) {
     const message = 'It is larger than what is read at once.';
     return {
@@ -113,7 +113,7 @@ async function staged(ref: ItemRef, { body }: DavObject, stage: Staging): Promis
       })(),
       body.length,
     );
-    return { ref, is: 'staged', item: { ref, body: whole, date: null, flags: [], notes: [] } };
+    return { ref, is: 'staged', item: { ref, body: whole, date: null, flags: [], notes: [], ...versionOf(etag) } };
   } catch (error) {
     if (!(error instanceof TransferError) || error.scope !== 'item') throw error;
     return { ref, is: 'unreadable', error };

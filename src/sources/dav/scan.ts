@@ -5,7 +5,7 @@ import { isTokenRefused, syncCollection } from '../../protocols/dav/sync.js';
 import { inPages } from '../../protocols/imap/mailbox-windows.js';
 import { MAX_SCAN_PAGE } from '../source.js';
 import type { FoundFolder } from './folders.js';
-import { itemRef } from './keys.js';
+import { itemRef, versionOf } from './keys.js';
 
 /** Bytes of an object whose size the server does not say: an ordinary event. */
 const USUAL_BYTES = 1_000;
@@ -97,7 +97,7 @@ function toMeta(account: string, { path, etag, bytes }: ListedObject): ItemMeta 
     size: bytes ?? USUAL_BYTES,
     date: null,
     flags: [],
-    ...(etag === '' ? {} : { version: etag }),
+    ...versionOf(etag),
   };
 }
 

@@ -1,0 +1,113 @@
+import { digestObject } from '../../conversion/semantic/digest.js';
+import { TransferError } from '../../mailbox/transfer-error.js';
+import { MULTIGET_ITEMS } from '../../protocols/dav/limits.js';
+import { type DavObject, multiget } from '../../protocols/dav/multiget.js';
+import type { ItemUpdate, UpdateOutcome } from '../destination.js';
+import { bytesOf } from './form.js';
+import { pathOf } from './ids.js';
+import { leaseEnding } from './refusals.js';
+import { changed, eachOf, type Place, refusal, tryPut } from './store.js';
+
+/**
+ * Puts new contents in place of what is still as it was written: by its ETag, else by its meaning, since some servers write an object anew by
+ * themselves. The PUT says which one it replaces (RFC 9110 section 13.1.1), so that a change of that moment is not lost either.
+ */
+export async function* updateObjects(
+  place: Place,
+  updates: readonly ItemUpdate[],
+  mayCommit: () => boolean,
+  signal: AbortSignal,
+): AsyncGenerator<UpdateOutcome> {
+  for (let at = 0; at < updates.length; at += MULTIGET_ITEMS) {
+    const batch = updates.slice(at, at + MULTIGET_ITEMS);
+    const before = await look(place, batch, signal);
+    const outcomes = new Map<ItemUpdate, UpdateOutcome>();
+    await eachOf(place, batch, async (update) => {
+      outcomes.set(update, await updateOne(place, update, before.get(pathFor(place, update)), mayCommit, signal));
+    });
+    const written = batch.filter((update) => outcomes.get(update)?.is === 'updated');
+    const after = await look(place, written, signal);
+    for (const update of batch) {
+      const outcome = outcomes.get(update)!;
+      const there = after.get(pathFor(place, update));
+      yield outcome.is === 'updated' && there !== undefined
+        ? { ...outcome, etag: there.etag, notes: changed(update.item, there) }
+        : outcome;
+    }
+  }
+}
+
+async function updateOne(
+  place: Place,
+  { item, written }: ItemUpdate,
+  there: DavObject | undefined,
+  mayCommit: () => boolean,
+  signal: AbortSignal,
+): Promise<UpdateOutcome> {
+  const { key } = item.ref;
+  if (there === undefined) return { key, is: 'gone' };
+  const { digest } = digestObject(there.body);
+  if (digest === item.body.digest) return { key, is: 'updated', etag: there.etag, notes: [] };
+  if (there.etag !== written.etag && digest !== written.digest) return { key, is: 'kept' };
+  // A weak one says nothing of the bytes (RFC 9110 section 8.8.1).
+  if (!there.etag.startsWith('"')) return { key, is: 'refused', error: noEtag() };
+  const result = await tryPut(place, there.path, await bytesOf(item.body), mayCommit, signal, there.etag);
+  if (result === 'lease') return { key, is: 'refused', error: leaseEnding() };
+  if (result === 'unknown') return { key, is: 'unknown' };
+  if (result.is === 'stored') return { key, is: 'updated', etag: result.etag, notes: [] };
+  const { failure } = result;
+  if (failure.status === 412) return whoWasIt(place, item, there, signal);
+  if (failure.status === 404 || failure.status === 410) return { key, is: 'gone' };
+  return { key, is: 'refused', error: refusal(place, failure) };
+}
+
+/** The condition did not hold: somebody was faster, or an earlier try of our own arrived after all. */
+async function whoWasIt(
+  place: Place,
+  item: ItemUpdate['item'],
+  { path }: DavObject,
+  signal: AbortSignal,
+): Promise<UpdateOutcome> {
+  const { key } = item.ref;
+  const now = (await ask(place, [path], signal)).get(path);
+  if (now === undefined) return { key, is: 'gone' };
+  return digestObject(now.body).digest === item.body.digest
+    ? { key, is: 'updated', etag: now.etag, notes: [] }
+    : { key, is: 'kept' };
+}
+
+function look(place: Place, updates: readonly ItemUpdate[], signal: AbortSignal): Promise<Map<string, DavObject>> {
+  return ask(
+    place,
+    updates.map((update) => pathFor(place, update)),
+    signal,
+  );
+}
+
+async function ask(
+  { client, collection }: Place,
+  paths: readonly string[],
+  signal: AbortSignal,
+): Promise<Map<string, DavObject>> {
+  const found = new Map<string, DavObject>();
+  const known = paths.filter((path) => path !== '');
+  if (known.length > 0)
+    await client.repeatable(signal, () =>
+      multiget(client, collection, known, signal, (object) => void found.set(object.path, object)),
+    );
+  return found;
+}
+
+/** '': the id is of another kind of destination, so nothing of it is here. */
+function pathFor({ collection }: Place, { id }: ItemUpdate): string {
+  return pathOf(id, collection.path) ?? '';
+}
+
+function noEtag(): TransferError {
+  return new TransferError('The new server does not say whether somebody changed it meanwhile.', {
+    side: 'destination',
+    scope: 'item',
+    retry: 'never',
+    code: 'CONTENT_REFUSED',
+  });
+}
