@@ -1,48 +1,36 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { getDataSourceToken } from '@nestjs/typeorm';
-import { DataSource, type EntityManager } from 'typeorm';
+import { DataSource } from 'typeorm';
 import type { Destination } from '../destinations/destination.js';
 import { Attempts } from '../jobs/attempts.js';
-import { JobError } from '../jobs/contract.js';
-import { JobEntity, RunEntity } from '../jobs/entities.js';
-import type { JobRunner, RunKind, SourceSettings } from '../jobs/job.js';
+import { JobEntity } from '../jobs/entities.js';
+import type { JobRunner } from '../jobs/job.js';
 import { JobChanges } from '../jobs/job-changes.js';
-import { hasSource } from '../jobs/job-view.js';
 import { reasonFor } from '../jobs/messages.js';
-import { TEST_VALID_MS } from '../jobs/source-hash.js';
-import { lockJob } from '../jobs/transition.js';
 import { type Ledger, LeaseLost } from '../ledger/ledger.js';
 import type { Staging } from '../mailbox/item.js';
 import { TransferError } from '../mailbox/transfer-error.js';
 import { PLUGIN_OPTIONS, type ResolvedOptions } from '../panel/options.js';
 import { ProgressRecorder } from '../progress/recorder.js';
 import type { Source } from '../sources/source.js';
-import type { RunTransfer, TransferEnd, TransferOptions } from '../transfer/contract.js';
+import type { RunTransfer, TransferEnd } from '../transfer/contract.js';
 import { type Access, DestinationAccess } from './destination-access.js';
-import {
-  ENDPOINTS,
-  type Endpoints,
-  LEDGER,
-  type Links,
-  LINKS,
-  type Reading,
-  RUN_TRANSFER,
-  STAGING,
-} from './endpoints.js';
+import { ENDPOINTS, type Endpoints, LEDGER, type Links, LINKS, RUN_TRANSFER, STAGING } from './endpoints.js';
 import { GuardedSource } from './guarded-source.js';
 import { HANDED_BACK, judge, judgeError, unforeseen, type Verdict } from './run-end.js';
 import { nextJob } from './next-job.js';
 import { ProtocolLog } from './protocol-log.js';
+import { readingOf, transferOptions } from './run-options.js';
+import { type Choose, type Claimed, RunRecords } from './run-record.js';
 import { RunWatch } from './run-watch.js';
 import { SameMailbox } from './same-mailbox.js';
 import { Scrubber } from './scrubber.js';
 import { wasOpened } from './opened-before.js';
 import { SecretOpener } from './secret-opener.js';
+import { SignInProof } from './sign-in-proof.js';
 
 /** Everything one run has open. */
-interface Bench {
-  readonly job: JobEntity & { source: SourceSettings };
-  readonly run: RunEntity;
+interface Bench extends Claimed {
   readonly watch: RunWatch;
   readonly recorder: ProgressRecorder;
   readonly scrubber: Scrubber;
@@ -54,22 +42,17 @@ interface Bench {
   proven: boolean;
 }
 
-type Claimed = Pick<Bench, 'job' | 'run'>;
-/** Which job, in the transaction that claims it; null: none. */
-type Choose = (manager: EntityManager) => Promise<string | null>;
-
-/** Postgres: unique_violation (runs_one_at_a_time, jobs_one_per_link). */
-const UNIQUE_VIOLATION = '23505';
-
 /** One run of one job, from the claim to the state after it. Errors of a run end the run and nothing else. */
 @Injectable()
 export class RunJob {
   private readonly logger = new Logger('mailferry:run');
+  private readonly records: RunRecords;
+  private readonly proof: SignInProof;
 
   constructor(
     @Inject(getDataSourceToken('mailferry')) private readonly db: DataSource,
     @Inject(PLUGIN_OPTIONS) private readonly options: ResolvedOptions,
-    @Inject(JobChanges) private readonly changes: JobChanges,
+    @Inject(JobChanges) changes: JobChanges,
     @Inject(Attempts) private readonly attempts: Attempts,
     @Inject(SecretOpener) private readonly opener: SecretOpener,
     @Inject(DestinationAccess) private readonly accesses: DestinationAccess,
@@ -79,7 +62,10 @@ export class RunJob {
     @Inject(LEDGER) private readonly ledger: Ledger,
     @Inject(STAGING) private readonly staging: Staging,
     @Inject(RUN_TRANSFER) private readonly runTransfer: RunTransfer,
-  ) {}
+  ) {
+    this.records = new RunRecords(db, changes);
+    this.proof = new SignInProof(db);
+  }
 
   /**
    * @param worker this process' id.
@@ -89,14 +75,14 @@ export class RunJob {
    */
   async execute(id: string, worker: string, shutdown: AbortSignal, runner: JobRunner = 'workers'): Promise<boolean> {
     if (shutdown.aborted) return false;
-    return this.run(await this.claim(async () => id, worker, runner), shutdown);
+    return this.run(await this.records.claim(async () => id, worker, runner), shutdown);
   }
 
   /** The same for the job whose turn it is (see nextJob). */
   async executeNext(worker: string, shutdown: AbortSignal): Promise<boolean> {
     if (shutdown.aborted) return false;
     const choose: Choose = (manager) => nextJob(manager, worker, this.options.worker);
-    return this.run(await this.claim(choose, worker, 'workers'), shutdown);
+    return this.run(await this.records.claim(choose, worker, 'workers'), shutdown);
   }
 
   private async run(claimed: Claimed | null, shutdown: AbortSignal): Promise<boolean> {
@@ -121,7 +107,8 @@ export class RunJob {
     try {
       const verdict = await this.carryOut(bench);
       await this.close(bench);
-      await this.finish(bench, verdict);
+      await bench.recorder.stop();
+      if (!bench.watch.taken) await this.records.finish(bench, verdict);
       this.logger.log({
         event: 'run-ended',
         job: job.id,
@@ -143,38 +130,6 @@ export class RunJob {
     return true;
   }
 
-  /** Both or neither: the job is running, and there is a run that beats. */
-  private async claim(choose: Choose, worker: string, runner: JobRunner): Promise<Claimed | null> {
-    try {
-      return await this.changes.transact(async (change) => {
-        const { manager } = change;
-        const id = await choose(manager);
-        if (id === null) return null;
-        const waiting = await lockJob(manager, id);
-        if (waiting === null || waiting.state !== 'queued' || waiting.runner !== runner) return null;
-        // Another migration writes into this mailbox: its lease would keep this worker waiting.
-        const busy: unknown[] = await manager.query(
-          `SELECT 1 FROM mailferry.jobs j JOIN mailferry.runs r ON r.job = j.id AND r.state = 'running'
-           WHERE j.tenant = $1 AND j.mailbox = $2 LIMIT 1`,
-          [waiting.tenant, waiting.mailbox],
-        );
-        if (busy.length > 0) return null;
-        const job = await this.changes.apply(change, id, 'claim', null);
-        if (!hasSource(job)) throw new Error(`the queued job ${id} has no source`);
-        const kind: RunKind = job.nextRun;
-        const [row]: { id: string }[] = await manager.query(
-          `INSERT INTO mailferry.runs (job, kind, worker, started_at) VALUES ($1, $2, $3, clock_timestamp()) RETURNING id`,
-          [id, kind, worker],
-        );
-        return { job, run: await manager.findOneByOrFail(RunEntity, { id: row!.id }) };
-      });
-    } catch (error) {
-      const { code } = error as { code?: string };
-      if (code === UNIQUE_VIOLATION || (error instanceof JobError && error.code === 'INVALID_STATE')) return null;
-      throw error;
-    }
-  }
-
   private async carryOut(bench: Bench): Promise<Verdict> {
     const { job, recorder, scrubber, watch } = bench;
     const facts = async () => ({
@@ -185,8 +140,7 @@ export class RunJob {
       now: new Date(),
     });
     try {
-      bench.proven = job.startedAt !== null && (await this.ranBefore(job.id, bench.run.id));
-      bench.proven ||= await this.testPassed(job);
+      bench.proven = await this.proof.isThere(job, bench.run.id);
       const end = await this.transfer(bench);
       if (end.is === 'broken') this.tell(bench, end.error);
       else recorder.log('info', end.is === 'completed' ? `completed, ${end.outcome}` : `stopped: ${end.why}`);
@@ -238,12 +192,12 @@ export class RunJob {
       this.options.limits.lockMinutes,
       async () => {
         bench.proven = true;
-        await this.rememberSignedIn(job, run.id);
+        await this.proof.remember(job, run.id);
       },
     );
     bench.destination = this.endpoints.destination(bench.access.grant, bench.protocol.destination, job.items);
     const link = await this.links.ensure(mailbox, bench.source.account);
-    await this.bindLink(job.id, link);
+    await this.records.bindLink(job.id, link);
     recorder.log('info', `run ${run.kind} started`, { items: job.items, existing: job.existing });
     return this.runTransfer(
       {
@@ -263,56 +217,6 @@ export class RunJob {
     );
   }
 
-  private async bindLink(job: string, link: string): Promise<void> {
-    try {
-      await this.db.query(`UPDATE mailferry.jobs SET link = $2 WHERE id = $1 AND link IS DISTINCT FROM $2`, [
-        job,
-        link,
-      ]);
-    } catch (error) {
-      if ((error as { code?: string }).code !== UNIQUE_VIOLATION) throw error;
-      // Told apart only by an alias of the same account: the other one goes first.
-      throw new TransferError(reasonFor('LINK_BUSY').message, {
-        side: 'destination',
-        scope: 'job',
-        retry: 'later',
-        code: 'LINK_BUSY',
-      });
-    }
-  }
-
-  private async finish({ job, run, watch, recorder }: Bench, verdict: Verdict): Promise<void> {
-    await recorder.stop();
-    if (watch.taken) return;
-    await this.changes.transact(async (change) => {
-      const { manager } = change;
-      // The job first, then the run: the order in which everybody locks.
-      const now = await lockJob(manager, job.id);
-      if (now === null) return;
-      const ours = now.state === 'running';
-      const state = ours ? verdict.run : now.state === 'cancelling' ? 'cancelled' : 'paused';
-      const ended: [unknown[], number] = await manager.query(
-        `UPDATE mailferry.runs SET state = $2, reason = $3, finished_at = clock_timestamp()
-         WHERE id = $1 AND state = 'running'`,
-        [run.id, state, ours && verdict.reason ? JSON.stringify(verdict.reason) : null],
-      );
-      if (ended[1] !== 1) return;
-      if (now.copied > job.copied)
-        await manager.query(`UPDATE mailferry.jobs SET attempts = 0 WHERE id = $1`, [job.id]);
-      if (ours) await this.changes.apply(change, job.id, verdict.event, null, verdict);
-      else if (now.state === 'cancelling') await this.changes.apply(change, job.id, 'stopped', null);
-      // Paused and resumed while the run was ending: nobody could claim it, so it is rung again.
-      else if (now.state === 'queued') change.after(() => this.changes.ring(now));
-    });
-    await this.ringNeighbours(job);
-  }
-
-  /** Others that waited for the same mailbox. */
-  private async ringNeighbours({ tenant, mailbox, id }: JobEntity): Promise<void> {
-    const others = await this.db.manager.findBy(JobEntity, { tenant, mailbox, state: 'queued' });
-    for (const other of others) if (other.id !== id) this.changes.ring(other);
-  }
-
   /** May be called again. */
   private async close(bench: Bench): Promise<void> {
     const { source, destination, access } = bench;
@@ -324,35 +228,6 @@ export class RunJob {
   private async copiedMeanwhile({ job }: Bench): Promise<boolean> {
     const now = await this.db.manager.findOneBy(JobEntity, { id: job.id });
     return now !== null && now.copied > job.copied;
-  }
-
-  /** Whether an earlier run got in: then what is wrong now changed since. */
-  private async ranBefore(job: string, run: string): Promise<boolean> {
-    const rows: unknown[] = await this.db.query(
-      `SELECT 1 FROM mailferry.runs WHERE job = $1 AND id <> $2 AND state IN ('completed', 'waiting', 'paused', 'interrupted')
-         AND EXISTS (SELECT 1 FROM mailferry.job_folders WHERE job = $1) LIMIT 1`,
-      [job, run],
-    );
-    return rows.length > 0;
-  }
-
-  private async testPassed({ tenant, sourceHash }: JobEntity): Promise<boolean> {
-    if (sourceHash === null) return false;
-    const rows: unknown[] = await this.db.query(
-      `SELECT 1 FROM mailferry.passed_tests WHERE tenant = $1 AND source_hash = $2 AND at > $3`,
-      [tenant, sourceHash, new Date(Date.now() - TEST_VALID_MS)],
-    );
-    return rows.length > 0;
-  }
-
-  private async rememberSignedIn({ tenant, sourceHash }: JobEntity, run: string): Promise<void> {
-    await this.db.query(`UPDATE mailferry.runs SET signed_in_at = clock_timestamp() WHERE id = $1`, [run]);
-    if (sourceHash === null) return;
-    await this.db.query(
-      `INSERT INTO mailferry.passed_tests (tenant, source_hash, at) VALUES ($1, $2, now())
-       ON CONFLICT (tenant, source_hash) DO UPDATE SET at = EXCLUDED.at`,
-      [tenant, sourceHash],
-    );
   }
 
   private async logWanted(job: string): Promise<boolean> {
@@ -375,30 +250,6 @@ export class RunJob {
 /** Not what was meant to happen: neither complete nor stopped by somebody. */
 function endedBadly({ run, outcome }: Verdict): boolean {
   return ['failed', 'waiting', 'needs-action'].includes(run) || outcome === 'incomplete';
-}
-
-function transferOptions(job: JobEntity): TransferOptions {
-  const { filters, options } = job;
-  const day = (job.startedAt ?? new Date()).toISOString().slice(0, 10);
-  return {
-    kinds: job.items,
-    existing: job.existing,
-    excludeFolders: filters.excludeFolders ?? [],
-    includeFolders: filters.includeFolders ?? [],
-    since: filters.since === undefined ? null : new Date(filters.since),
-    maxItemBytes: filters.maxItemBytes ?? null,
-    repair: options.repair ?? true,
-    deepVerify: options.deepVerify ?? false,
-    recoveryFolder: [`Before migration ${day}`],
-  };
-}
-
-function readingOf({ items, filters: { excludeFolders }, options: { labels } }: JobEntity): Reading {
-  return {
-    kinds: items,
-    ...(excludeFolders === undefined ? {} : { excludeFolders }),
-    ...(labels === undefined ? {} : { labels }),
-  };
 }
 
 function needed(code: string, side: 'source' | 'destination'): TransferError {
