@@ -57,7 +57,7 @@ test('a test that passes shows the folders and a plan, and takes its secret away
     },
   });
   expect(result.folders.map(({ path }) => path)).toEqual(['INBOX', 'Sent & more']);
-  expect(result.plan!.folders).toContainEqual({ from: 'INBOX', to: 'INBOX', exists: true });
+  expect(result.plan!.folders).toContainEqual({ from: 'INBOX', to: 'INBOX', kind: 'mail', exists: true });
   expect(await secretsLeft()).toEqual([]);
   expect(room.panel.closed.sort()).toEqual(room.panel.opened.sort());
   expect(room.outside.newMailbox.folders.size).toBe(1);
