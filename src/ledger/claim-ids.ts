@@ -1,5 +1,5 @@
 import type { ItemPlace } from './ledger.js';
-import type { Query } from './queries.js';
+import { Parameters, type Column, type Query } from './queries.js';
 import { hex, hrefColumn, isUid, uidColumn, type ItemId } from './rows.js';
 import { placeName } from './settlement.js';
 
@@ -76,7 +76,21 @@ export async function setIds(query: Query, mailbox: string, claims: readonly New
 }
 
 /** The next intent's mark of a folder is above its highest own UID. */
-export async function raiseMarks(query: Query, claims: readonly Omit<NewClaim, 'key' | 'folder'>[]): Promise<void> {
+export async function raiseMarks(query: Query, claims: readonly Claimed[]): Promise<void> {
+  const columns = markColumns(claims);
+  if (columns[0]!.values.length === 0) return;
+  const given = new Parameters();
+  await query(
+    `UPDATE mailferry.dest_folders d SET mark = k.next FROM ${given.rows(columns)}
+     WHERE d.id = k.destination AND d.epoch = k.epoch AND d.mark < k.next`,
+    given.values,
+  );
+}
+
+type Claimed = Pick<NewClaim, 'destination' | 'id'>;
+
+/** Where the next UIDs begin, of each destination and epoch. */
+export function markColumns(claims: readonly Claimed[]): Column[] {
   const highest = new Map<string, { destination: string; epoch: string; next: bigint }>();
   for (const { destination, id } of claims) {
     if (!isUid(id.id)) continue;
@@ -85,14 +99,12 @@ export async function raiseMarks(query: Query, claims: readonly Omit<NewClaim, '
     const known = highest.get(name);
     if (!known || known.next < next) highest.set(name, { destination, epoch: id.epoch, next });
   }
-  if (highest.size === 0) return;
   const rows = [...highest.values()];
-  await query(
-    `UPDATE mailferry.dest_folders d SET mark = k.next
-     FROM unnest($1::bigint[], $2::text[], $3::numeric[]) AS k(id, epoch, next)
-     WHERE d.id = k.id AND d.epoch = k.epoch AND d.mark < k.next`,
-    [rows.map((r) => r.destination), rows.map((r) => r.epoch), rows.map((r) => String(r.next))],
-  );
+  return [
+    { name: 'destination', type: 'bigint', values: rows.map((r) => r.destination) },
+    { name: 'epoch', type: 'text', values: rows.map((r) => r.epoch) },
+    { name: 'next', type: 'numeric', values: rows.map((r) => String(r.next)) },
+  ];
 }
 
 function claimName(destination: string, { epoch, id }: ItemId): string {

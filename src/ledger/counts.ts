@@ -1,23 +1,46 @@
 import type { FolderId } from '../mailbox/folder.js';
 import type { ItemDescription, ItemKey, Note, SyncState } from '../mailbox/item.js';
 import type { FolderCounts, ItemPlace } from './ledger.js';
-import type { Query } from './queries.js';
+import { Parameters, type Column, type Query } from './queries.js';
 import { clean, detailText, hex, shortText, sumColumn, timestampColumn } from './rows.js';
-import type { CountsDeltas } from './settlement.js';
+import type { CountsDelta, CountsDeltas } from './settlement.js';
 
-/** Adds what a batch changed. found and total_bytes never fall behind what they are made of. */
+/** Adds what a batch changed. */
 export async function addCounts(query: Query, job: string, deltas: CountsDeltas): Promise<void> {
+  const columns = countsColumns(deltas);
+  if (columns[0]!.values.length === 0) return;
+  const given = new Parameters();
+  await query(addingCounts(given.one(job, 'uuid'), given.rows(columns)), given.values);
+}
+
+/** What changed, folder by folder. */
+export function countsColumns(deltas: CountsDeltas): Column[] {
   const changes = [...deltas.byFolder].filter(([, d]) => Object.values(d).some((n) => n !== 0));
-  if (changes.length === 0) return;
   // The same order everywhere, so that two writers of one job's rows never wait for each other.
   changes.sort(([a], [b]) => Number(a) - Number(b));
-  await query(
-    `INSERT INTO mailferry.job_folders AS c
+  const column = (name: string, of: (delta: CountsDelta) => number): Column => ({
+    name,
+    type: 'bigint',
+    values: changes.map(([, delta]) => of(delta)),
+  });
+  return [
+    { name: 'folder', type: 'bigint', values: changes.map(([folder]) => folder) },
+    column('copied', (d) => d.copied),
+    column('existing', (d) => d.existing),
+    column('skipped', (d) => d.skipped),
+    column('failed', (d) => d.failed),
+    column('bytes', (d) => d.bytes),
+    column('settled_bytes', (d) => d.settledBytes),
+  ];
+}
+
+/** found and total_bytes never fall behind what they are made of. @param rows of countsColumns(). */
+export function addingCounts(job: string, rows: string): string {
+  return `INSERT INTO mailferry.job_folders AS c
        (job, folder, found, copied, already_there, skipped, failed, bytes, settled_bytes, total_bytes)
-     SELECT $1, k.folder, k.copied + k.existing + k.skipped + k.failed, k.copied, k.existing, k.skipped, k.failed, k.bytes,
+     SELECT ${job}, k.folder, k.copied + k.existing + k.skipped + k.failed, k.copied, k.existing, k.skipped, k.failed, k.bytes,
        k.settled_bytes, k.settled_bytes
-     FROM unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[])
-       AS k(folder, copied, existing, skipped, failed, bytes, settled_bytes)
+     FROM ${rows}
      ON CONFLICT (job, folder) DO UPDATE SET
        copied = c.copied + excluded.copied,
        already_there = c.already_there + excluded.already_there,
@@ -26,18 +49,7 @@ export async function addCounts(query: Query, job: string, deltas: CountsDeltas)
        bytes = c.bytes + excluded.bytes,
        settled_bytes = c.settled_bytes + excluded.settled_bytes,
        found = GREATEST(c.found, c.copied + c.already_there + c.skipped + c.failed + excluded.found),
-       total_bytes = GREATEST(c.total_bytes, c.settled_bytes + c.earlier_bytes + excluded.settled_bytes)`,
-    [
-      job,
-      changes.map(([folder]) => folder),
-      changes.map(([, d]) => d.copied),
-      changes.map(([, d]) => d.existing),
-      changes.map(([, d]) => d.skipped),
-      changes.map(([, d]) => d.failed),
-      changes.map(([, d]) => d.bytes),
-      changes.map(([, d]) => d.settledBytes),
-    ],
-  );
+       total_bytes = GREATEST(c.total_bytes, c.settled_bytes + c.earlier_bytes + excluded.settled_bytes)`;
 }
 
 export async function writeListed(
@@ -151,8 +163,14 @@ export interface PlacedNote extends Note {
   readonly folder: FolderId | null;
 }
 
-/** Adds up notes of the same folder, code and detail. */
 export async function addRemarks(query: Query, job: string, notes: readonly PlacedNote[]): Promise<void> {
+  if (notes.length === 0) return;
+  const given = new Parameters();
+  await query(addingRemarks(given.one(job, 'uuid'), given.rows(remarkColumns(notes))), given.values);
+}
+
+/** Adds up notes of the same folder, code and detail. */
+export function remarkColumns(notes: readonly PlacedNote[]): Column[] {
   const sums = new Map<string, { folder: FolderId | null; code: string; detail: string; items: number }>();
   for (const note of notes) {
     const detail = detailText(note.detail ?? '');
@@ -162,15 +180,20 @@ export async function addRemarks(query: Query, job: string, notes: readonly Plac
     sum.items += 1;
     sums.set(name, sum);
   }
-  if (sums.size === 0) return;
   const rows = [...sums.values()];
-  await query(
-    `INSERT INTO mailferry.remarks AS r (job, folder, code, detail, items)
-     SELECT $1, k.folder, k.code, k.detail, k.items
-     FROM unnest($2::bigint[], $3::text[], $4::text[], $5::bigint[]) AS k(folder, code, detail, items)
-     ON CONFLICT (job, folder, code, detail) DO UPDATE SET items = r.items + excluded.items`,
-    [job, rows.map((r) => r.folder), rows.map((r) => r.code), rows.map((r) => r.detail), rows.map((r) => r.items)],
-  );
+  return [
+    { name: 'folder', type: 'bigint', values: rows.map((r) => r.folder) },
+    { name: 'code', type: 'text', values: rows.map((r) => r.code) },
+    { name: 'detail', type: 'text', values: rows.map((r) => r.detail) },
+    { name: 'items', type: 'bigint', values: rows.map((r) => r.items) },
+  ];
+}
+
+/** @param rows of remarkColumns(). */
+export function addingRemarks(job: string, rows: string): string {
+  return `INSERT INTO mailferry.remarks AS r (job, folder, code, detail, items)
+     SELECT ${job}, k.folder, k.code, k.detail, k.items FROM ${rows}
+     ON CONFLICT (job, folder, code, detail) DO UPDATE SET items = r.items + excluded.items`;
 }
 
 export async function writeStateRemark(

@@ -2,7 +2,7 @@ import type { Digest } from '../mailbox/digest.js';
 import type { DestinationFolderId, FolderId } from '../mailbox/folder.js';
 import type { ItemKey } from '../mailbox/item.js';
 import type { Intent, IntentId, IntentItem, ItemPlace, LinkId } from './ledger.js';
-import type { Query } from './queries.js';
+import { columnNames, columnValues, Parameters, type Column, type Query } from './queries.js';
 import { arrayText, clean, dateOf, hex, offsetColumn, secondsColumn, sizeColumn } from './rows.js';
 import { lastOfEach } from './settlement.js';
 
@@ -65,10 +65,10 @@ export async function writeIntent(
   leaseEpoch: number,
   folder: DestinationFolderId,
   at: { readonly epoch: string; readonly mark: string },
-  given: readonly IntentItem[],
+  wanted: readonly IntentItem[],
 ): Promise<IntentId> {
-  if (given.length === 0) throw new Error('an intent needs items');
-  const items = lastOfEach(given);
+  if (wanted.length === 0) throw new Error('an intent needs items');
+  const items = lastOfEach(wanted);
   const replaced = await takeFromIntents(query, [link], items);
   const older = await query<{ mark: string }>(
     `SELECT mark FROM unnest($1::text[], $2::numeric[]) AS k(epoch, mark) WHERE k.epoch = $3 ORDER BY mark LIMIT 1`,
@@ -79,44 +79,41 @@ export async function writeIntent(
      VALUES ($1, $2, $3, $4, LEAST($5::numeric, $6::numeric)) RETURNING id`,
     [folder, link, leaseEpoch, at.epoch, at.mark, older[0]?.mark ?? null],
   );
+  const given = new Parameters();
+  const columns = itemColumns(items);
   await query(
-    `INSERT INTO mailferry.intent_items
-       (intent, folder, key, size, digest, header_digest, message_id, date_seconds, date_offset, flags, href, uid)
-     SELECT $1, k.folder, k.key, k.size, k.digest, k.header_digest, k.message_id, k.date_seconds, k.date_offset,
-       k.flags::text[], k.href, k.uid
-     FROM ${ITEMS}`,
-    [made!.id, ...itemColumns(items)],
+    `INSERT INTO mailferry.intent_items (intent, ${columnNames(columns)})
+     SELECT ${given.one(made!.id, 'bigint')}, ${columnValues(columns)} FROM ${given.rows(columns)}`,
+    given.values,
   );
   return made!.id as IntentId;
 }
 
 export async function amendIntent(query: Query, id: IntentId, items: readonly IntentItem[]): Promise<void> {
+  const given = new Parameters();
   await query(
     `UPDATE mailferry.intent_items i SET size = k.size, digest = k.digest, header_digest = k.header_digest,
        message_id = k.message_id, date_seconds = k.date_seconds, date_offset = k.date_offset, flags = k.flags::text[],
        href = k.href, uid = k.uid
-     FROM ${ITEMS} WHERE i.intent = $1 AND i.folder = k.folder AND i.key = k.key`,
-    [id, ...itemColumns(lastOfEach(items))],
+     FROM ${given.rows(itemColumns(lastOfEach(items)))}
+     WHERE i.intent = ${given.one(id, 'bigint')} AND i.folder = k.folder AND i.key = k.key`,
+    given.values,
   );
 }
 
-const ITEMS = `unnest($2::bigint[], $3::bytea[], $4::bigint[], $5::bytea[], $6::bytea[], $7::text[], $8::bigint[],
-  $9::smallint[], $10::text[], $11::text[], $12::text[])
-  AS k(folder, key, size, digest, header_digest, message_id, date_seconds, date_offset, flags, href, uid)`;
-
-function itemColumns(items: readonly IntentItem[]): unknown[] {
+export function itemColumns(items: readonly IntentItem[]): Column[] {
   return [
-    items.map((i) => i.folder),
-    items.map((i) => hex(i.key)),
-    items.map((i) => sizeColumn(i.size)),
-    items.map((i) => hex(i.digest)),
-    items.map((i) => hex(i.headerDigest)),
-    items.map((i) => (i.messageId === null ? null : clean(i.messageId))),
-    items.map((i) => secondsColumn(i.date)),
-    items.map((i) => offsetColumn(i.date)),
-    items.map((i) => arrayText(i.flags)),
-    items.map((i) => (i.href === undefined ? null : clean(i.href))),
-    items.map((i) => (i.uid === undefined ? null : clean(i.uid))),
+    { name: 'folder', type: 'bigint', values: items.map((i) => i.folder) },
+    { name: 'key', type: 'bytea', values: items.map((i) => hex(i.key)) },
+    { name: 'size', type: 'bigint', values: items.map((i) => sizeColumn(i.size)) },
+    { name: 'digest', type: 'bytea', values: items.map((i) => hex(i.digest)) },
+    { name: 'header_digest', type: 'bytea', values: items.map((i) => hex(i.headerDigest)) },
+    { name: 'message_id', type: 'text', values: items.map((i) => (i.messageId === null ? null : clean(i.messageId))) },
+    { name: 'date_seconds', type: 'bigint', values: items.map((i) => secondsColumn(i.date)) },
+    { name: 'date_offset', type: 'smallint', values: items.map((i) => offsetColumn(i.date)) },
+    { name: 'flags', type: 'text', values: items.map((i) => arrayText(i.flags)), as: 'text[]' },
+    { name: 'href', type: 'text', values: items.map((i) => (i.href === undefined ? null : clean(i.href))) },
+    { name: 'uid', type: 'text', values: items.map((i) => (i.uid === undefined ? null : clean(i.uid))) },
   ];
 }
 

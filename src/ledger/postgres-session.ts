@@ -28,6 +28,7 @@ import {
   writeStateRemark,
 } from './counts.js';
 import { readFolderMap, saveFolderMap, type SavedDestination } from './folder-map.js';
+import { doAtOnce } from './at-once.js';
 import { amendIntent, dissolveIntent, readOpenIntents, writeIntent } from './intents.js';
 import type { PostgresLease } from './lease.js';
 import { LeasedWork } from './leased-work.js';
@@ -45,6 +46,7 @@ import {
   type SessionScope,
   type Settled,
 } from './ledger.js';
+import { OpenIntents } from './open-intents.js';
 import type { Query } from './queries.js';
 import { hex, sizeColumn, toBinding, type BindingRow, type ItemId } from './rows.js';
 import { settleOutcomes } from './settle.js';
@@ -60,6 +62,7 @@ const MAY_BE_FORGOTTEN = { durable: false };
 export class PostgresSession implements LedgerSession {
   private readonly work: LeasedWork;
   private readonly again = new OfferedAgain();
+  private readonly open = new OpenIntents();
   /** Folders whose keys are one set, by any of them. */
   private readonly sharing = new Map<FolderId, readonly string[]>();
   /** Whether this job has refusals at all: mostly not, and then nobody need look for them. Only this session writes them. */
@@ -73,7 +76,13 @@ export class PostgresSession implements LedgerSession {
     private readonly scope: SessionScope,
     onWrite?: (ms: number) => void,
   ) {
-    this.work = new LeasedWork(dataSource, lease, onWrite);
+    const { link, mailbox, epoch } = lease;
+    this.work = new LeasedWork(
+      dataSource,
+      lease,
+      (query, parts) => doAtOnce(query, { link, mailbox, epoch, job: scope.job, own: this.open.ids }, parts),
+      onWrite,
+    );
   }
 
   folderMap(): Promise<FolderMap> {
@@ -145,32 +154,43 @@ export class PostgresSession implements LedgerSession {
     return this.work.read((query) => readOpenIntents(query, folder));
   }
 
-  intend(
+  async intend(
     folder: DestinationFolderId,
     at: { epoch: string; mark: string },
     items: readonly IntentItem[],
   ): Promise<IntentId> {
     const { link, epoch } = this.lease;
-    return this.work.write((query) => writeIntent(query, link, epoch, folder, at, items));
+    const fresh = this.open.fresh(folder, at, items);
+    const made = (id: IntentId | null): IntentId => {
+      this.open.opened(id!, items);
+      return id!;
+    };
+    return this.work.write(async (query) => made(await writeIntent(query, link, epoch, folder, at, items)), {
+      usual: fresh && { part: fresh, done: made },
+    });
   }
 
   amend(id: IntentId, items: readonly IntentItem[]): Promise<void> {
     return this.work.write((query) => amendIntent(query, id, items));
   }
 
-  dissolve(id: IntentId): Promise<void> {
-    return this.work.write((query) => dissolveIntent(query, id));
+  async dissolve(id: IntentId): Promise<void> {
+    await this.work.write((query) => dissolveIntent(query, id));
+    this.open.dissolved(id);
   }
 
-  async settle(_id: IntentId | null, outcomes: readonly Settled[]): Promise<readonly ItemPlace[]> {
+  async settle(id: IntentId | null, outcomes: readonly Settled[]): Promise<readonly ItemPlace[]> {
     const { link, mailbox } = this.lease;
     const refuses = outcomes.some((outcome) => !isBound(outcome));
     if (refuses) this.refusing = Promise.resolve(true);
     const refusals = refuses || (await this.hasRefusals());
-    const { unbound, done } = await this.work.write((query) =>
-      settleOutcomes(query, { link, mailbox, job: this.scope.job, refusals }, outcomes),
+    const whole = this.open.whole(id, outcomes);
+    const { unbound, done } = await this.work.write(
+      (query) => settleOutcomes(query, { link, mailbox, job: this.scope.job, refusals }, outcomes),
+      { usual: whole && { part: whole, done: () => ({ unbound: [], done: outcomes.map(toPlace) }) } },
     );
     this.again.settled(done);
+    this.open.settled(done);
     return unbound;
   }
 
@@ -329,6 +349,10 @@ export class PostgresSession implements LedgerSession {
     );
     return new Map(rows.map((row) => [row.key, row]));
   }
+}
+
+function toPlace({ folder, key }: ItemPlace): ItemPlace {
+  return { folder, key };
 }
 
 const NONE: ReadonlyMap<string, { outcome: 'skipped' | 'failed'; code: string }> = new Map();

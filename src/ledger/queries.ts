@@ -22,6 +22,40 @@ export async function queryOnce<Row>(
   }
 }
 
+/** One column of many rows that are given at once. */
+export interface Column {
+  readonly name: string;
+  /** Of one value, as it is given. */
+  readonly type: string;
+  readonly values: readonly unknown[];
+  /** The type it gets afterwards: unnest() would flatten an array of arrays. */
+  readonly as?: string;
+}
+
+/** Collects the parameters of one statement. */
+export class Parameters {
+  readonly values: unknown[] = [];
+
+  one(value: unknown, type: string): string {
+    return `$${this.values.push(value)}::${type}`;
+  }
+
+  /** Rows, for a FROM; named k. */
+  rows(columns: readonly Column[]): string {
+    const given = columns.map(({ values, type }) => this.one(values, `${type}[]`));
+    return `unnest(${given.join(', ')}) AS k(${columnNames(columns)})`;
+  }
+}
+
+export function columnNames(columns: readonly Column[]): string {
+  return columns.map(({ name }) => name).join(', ');
+}
+
+/** The same, of the rows k. */
+export function columnValues(columns: readonly Column[]): string {
+  return columns.map(({ name, as }) => `k.${name}${as === undefined ? '' : `::${as}`}`).join(', ');
+}
+
 /** Node's codes of a lost connection. */
 const SOCKET_CODES = new Set([
   'ECONNREFUSED',

@@ -2,7 +2,7 @@ import { addCounts, addRemarks, type PlacedNote } from './counts.js';
 import { freeClaims, raiseMarks, type NewClaim } from './claim-ids.js';
 import { takeFromIntents } from './intents.js';
 import type { ItemPlace, LinkId, Settled } from './ledger.js';
-import type { Query } from './queries.js';
+import { columnNames, columnValues, Parameters, type Column, type Query } from './queries.js';
 import {
   arrayText,
   BINDING_COLUMNS,
@@ -165,32 +165,46 @@ interface NewBinding {
 }
 async function insertBindings(query: Query, mailbox: string, rows: readonly NewBinding[]): Promise<Set<string>> {
   if (rows.length === 0) return new Set();
+  const given = new Parameters();
+  const columns: Column[] = [
+    { name: 'job', type: 'uuid', values: rows.map((row) => row.job) },
+    { name: 'dest_folder', type: 'bigint', values: rows.map((row) => row.destination) },
+    ...bindingColumns(rows),
+  ];
   const inserted = await query<{ folder: string; key: string }>(
-    `INSERT INTO mailferry.bindings (dest_mailbox, folder, key, job, dest_folder, state, epoch, uid, href, etag, size,
-       digest, flags, date_seconds, date_offset)
-     SELECT $1, k.folder, k.key, k.job, k.dest_folder, k.state, k.epoch, k.uid, k.href, k.etag, k.size, k.digest,
-       k.flags::text[], k.date_seconds, k.date_offset
-     FROM unnest($2::bigint[], $3::bytea[], $4::uuid[], $5::bigint[], $6::text[], $7::text[], $8::numeric[], $9::text[],
-       $10::text[], $11::bigint[], $12::bytea[], $13::text[], $14::bigint[], $15::smallint[])
-       AS k(folder, key, job, dest_folder, state, epoch, uid, href, etag, size, digest, flags, date_seconds, date_offset)
+    `INSERT INTO mailferry.bindings (dest_mailbox, ${columnNames(columns)})
+     SELECT ${given.one(mailbox, 'bigint')}, ${columnValues(columns)} FROM ${given.rows(columns)}
      ON CONFLICT DO NOTHING RETURNING folder, encode(key, 'hex') AS key`,
-    [
-      mailbox,
-      ...placeColumns(rows.map((row) => row.outcome)),
-      rows.map((row) => row.job),
-      rows.map((row) => row.destination),
-      rows.map((row) => row.state),
-      rows.map((row) => row.id?.epoch ?? null),
-      rows.map((row) => uidColumn(row.id)),
-      rows.map((row) => hrefColumn(row.id)),
-      ...contentColumns(rows.map((row) => row.outcome)),
-    ],
+    given.values,
   );
   return new Set(inserted.map((row) => `${row.folder}/${row.key}`));
 }
 
+/** What an outcome says of its binding. */
+export function bindingColumns(rows: readonly Pick<NewBinding, 'outcome' | 'id' | 'state'>[]): Column[] {
+  const outcomes = rows.map((row) => row.outcome);
+  const [folders, keys] = placeColumns(outcomes);
+  const [etags, sizes, digests, flags, seconds, offsets] = contentColumns(outcomes);
+  return [
+    { name: 'folder', type: 'bigint', values: folders },
+    { name: 'key', type: 'bytea', values: keys },
+    { name: 'state', type: 'text', values: rows.map((row) => row.state) },
+    { name: 'epoch', type: 'text', values: rows.map((row) => row.id?.epoch ?? null) },
+    { name: 'uid', type: 'numeric', values: rows.map((row) => uidColumn(row.id)) },
+    { name: 'href', type: 'text', values: rows.map((row) => hrefColumn(row.id)) },
+    { name: 'etag', type: 'text', values: etags },
+    { name: 'size', type: 'bigint', values: sizes },
+    { name: 'digest', type: 'bytea', values: digests },
+    { name: 'flags', type: 'text', values: flags, as: 'text[]' },
+    { name: 'date_seconds', type: 'bigint', values: seconds },
+    { name: 'date_offset', type: 'smallint', values: offsets },
+  ];
+}
+
 /** etag, size, digest, flags, date */
-function contentColumns(outcomes: readonly Bound[]): unknown[] {
+function contentColumns(
+  outcomes: readonly Bound[],
+): [unknown[], unknown[], unknown[], unknown[], unknown[], unknown[]] {
   const dates = outcomes.map((o) => (o.is === 'copied' ? o.date : null));
   return [
     outcomes.map((o) => (o.is === 'copied' && o.etag !== undefined ? clean(o.etag) : null)),
@@ -288,10 +302,10 @@ async function refuse(query: Query, job: string, outcomes: readonly Refused[], d
   );
 }
 
-function placeColumns(places: readonly ItemPlace[]): [string[], string[]] {
+export function placeColumns(places: readonly ItemPlace[]): [string[], string[]] {
   return [places.map((place) => place.folder), places.map((place) => hex(place.key))];
 }
 
-function notesOf(outcome: Bound): PlacedNote[] {
+export function notesOf(outcome: Bound): PlacedNote[] {
   return outcome.is === 'copied' ? outcome.notes.map((note) => ({ ...note, folder: outcome.folder })) : [];
 }

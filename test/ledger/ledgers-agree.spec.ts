@@ -47,6 +47,18 @@ const command = fc.oneof(
       mark: uid,
     }),
   },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constant('deliver' as const),
+      // One writer for a folder, as in the engine: between those that are at work at once there is no order.
+      batches: fc.uniqueArray(
+        fc.record({ folder, items: fc.uniqueArray(item, { minLength: 1 }), mark: uid, at: uid }),
+        { minLength: 1, selector: (batch) => batch.folder },
+      ),
+      noted: fc.boolean(),
+    }),
+  },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('unbind' as const), places: fc.array(place) }) },
   {
     weight: 2,
@@ -148,6 +160,28 @@ class Driver {
         const at = { epoch: EPOCH, mark: String(command.mark) };
         await session.intend(this.destination(command.folder), at, items);
         return null;
+      }
+      case 'deliver': {
+        // At once, as several folders do: what waits for one write is written together.
+        const ids = await Promise.all(
+          command.batches.map(({ folder, items, mark }) =>
+            session.intend(
+              this.destination(folder),
+              { epoch: EPOCH, mark: String(mark) },
+              items.map((n) => intentItem(this.folder(folder), n)),
+            ),
+          ),
+        );
+        const notes = command.noted ? [{ code: 'DATE_CHANGED' }] : [];
+        const left = await Promise.all(
+          command.batches.map(({ folder, items, at }, i) =>
+            session.settle(
+              ids[i]!,
+              items.map((n, k) => copied(this.folder(folder), n, at + k, { notes, size: SIZE + n })),
+            ),
+          ),
+        );
+        return left.flat();
       }
       case 'unbind':
         return session.unbind(await this.found(command.places));

@@ -73,6 +73,22 @@ describe('the ledger in Postgres', () => {
     await lease.release();
   });
 
+  it('takes an item out of the intent that an earlier engine left', async () => {
+    const earlier = await openSession(harness);
+    const { inbox, destination, link } = earlier;
+    const items = (...numbers: number[]) => numbers.map((n) => intentItem(inbox, n));
+    await earlier.session.intend(destination, { epoch: EPOCH, mark: '3' }, items(1, 2));
+    await earlier.lease.release();
+    const { session, lease } = await openSession(harness, { link });
+    await session.intend(destination, { epoch: EPOCH, mark: '9' }, items(2, 4));
+    const intents = await session.openIntents(destination);
+    expect(intents.map((intent) => [intent.mark, intent.items.map((item) => item.key)])).toEqual([
+      ['3', [key(1)]],
+      ['3', [key(2), key(4)]],
+    ]);
+    await lease.release();
+  });
+
   it('goes on where it was when the database comes back before the lease ends', async () => {
     const { session, inbox, lease } = await openSession(harness, { ledger: onShaky({ renewMs: 50 }) });
     proxy.down();
