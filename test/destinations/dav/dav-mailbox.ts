@@ -1,11 +1,12 @@
 import { digestObject } from '../../../src/conversion/semantic/digest.js';
-import { DavDestination, type DavDestinationOptions } from '../../../src/destinations/dav/dav-destination.js';
+import { DavDestination } from '../../../src/destinations/dav/dav-destination.js';
+import type { DavAccountOptions } from '../../../src/destinations/dav/open-account.js';
 import { POLICY } from '../../contracts/closed-network.js';
 import type { DestinationServer } from '../../contracts/destination.contract.js';
 import { card, event, sameObject } from '../../contracts/objects.js';
 import { type DavAccountOf, type DavTestServer, rawDav } from '../../servers/dav.js';
 
-export function davDestination(account: DavAccountOf, more: Partial<DavDestinationOptions> = {}): DavDestination {
+export function davDestination(account: DavAccountOf, more: Partial<DavAccountOptions> = {}): DavDestination {
   const login = { kind: 'password', user: account.user, password: account.password } as const;
   return new DavDestination({
     access: async () => ({ url: new URL(account.url), login }),
