@@ -14,6 +14,8 @@ const MAX_PER_PAGE = 200;
 const MAX_LISTED = 200;
 const WORST = 10;
 
+/** A counter of a row's migration, or what is kept of it since that was erased. */
+const kept = (column: string): string => `COALESCE(j.${column}, (r.kept->>'${column}')::bigint)`;
 const ROWS = `FROM mailferry.batch_rows r JOIN mailferry.batches b ON b.id = r.batch
   LEFT JOIN mailferry.jobs j ON j.id = r.job`;
 /** A finished one with items left out, a failed one, one that waits for a person, one that was not let start. */
@@ -25,7 +27,7 @@ const FILTERS: Readonly<Record<RowFilter, string>> = {
   active: `j.state IN ('queued', 'running', 'cancelling')`,
   waiting: `(j.state IN ('draft', 'waiting', 'paused'))`,
   completed: `(j.state = 'completed' AND j.outcome = 'complete')`,
-  refused: 'j.id IS NULL',
+  refused: '(j.id IS NULL AND r.kept IS NULL)',
   'not-ready': `(j.state = 'draft' AND NOT ${READY})`,
   'test-failed': `(j.test_result->>'ok' = 'false')`,
   'too-big': TOO_BIG,
@@ -93,8 +95,8 @@ export class BatchReader {
          FROM (SELECT * FROM mailferry.batches WHERE tenant = $1 AND domain = $2
                ORDER BY created_at DESC, id LIMIT ${MAX_LISTED}) b
          CROSS JOIN LATERAL (
-           SELECT count(j.id)::int AS accepted,
-             (count(*) FILTER (WHERE j.state = 'completed'))::int AS completed,
+           SELECT (count(j.id) + count(r.kept))::int AS accepted,
+             (count(*) FILTER (WHERE COALESCE(j.state, r.kept->>'state') = 'completed'))::int AS completed,
              (count(*) FILTER (WHERE ${ATTENTION}))::int AS attention
            FROM mailferry.batch_rows r LEFT JOIN mailferry.jobs j ON j.id = r.job WHERE r.batch = b.id) n
          ORDER BY b.created_at DESC, b.id`,
@@ -107,7 +109,8 @@ export class BatchReader {
     if ((await findBatch(this.db, sees, id)) === null) return null;
     const perPage = Math.min(Math.max(1, Math.trunc(query.perPage)), MAX_PER_PAGE);
     const page = Math.min(Math.max(1, Math.trunc(query.page)), 1_000_000);
-    const q = query.q === undefined || query.q === '' ? null : `%${query.q.replace(/[\\%_]/g, '\\$&')}%`;
+    const search = query.q?.replace(/\p{Cc}/gu, '') ?? '';
+    const q = search === '' ? null : `%${search.replace(/[\\%_]/g, '\\$&')}%`;
     const where = `WHERE r.batch = $1 AND ($2::text IS NULL OR r.mailbox ILIKE $2 OR r.source_username ILIKE $2)
       AND ${FILTERS[query.show]}`;
     const [rows, [count]] = await Promise.all([
@@ -137,7 +140,7 @@ export class BatchReader {
       ', ',
     );
     const [row] = await this.db.query<Record<string, string>[]>(
-      `SELECT count(*) AS rows, count(j.id) AS accepted, ${states},
+      `SELECT count(*) AS rows, count(j.id) + count(r.kept) AS accepted, count(r.kept) AS erased, ${states},
          count(*) FILTER (WHERE j.outcome = 'incomplete') AS incomplete,
          count(*) FILTER (WHERE r.want IN ('start', 'resume', 'retry', 'sync')) AS wanted,
          count(*) FILTER (WHERE r.code IS NOT NULL AND j.id IS NOT NULL) AS stuck,
@@ -148,10 +151,10 @@ export class BatchReader {
          count(*) FILTER (WHERE j.test_result->>'ok' = 'true') AS passed,
          count(*) FILTER (WHERE r.want_test) AS "tests waiting",
          count(*) FILTER (WHERE ${TOO_BIG}) AS "too big",
-         COALESCE(sum(j.found), 0) AS found, COALESCE(sum(j.copied), 0) AS copied,
-         COALESCE(sum(j.already_there), 0) AS already_there, COALESCE(sum(j.skipped), 0) AS skipped,
-         COALESCE(sum(j.failed), 0) AS failed_items, COALESCE(sum(j.bytes), 0) AS bytes,
-         COALESCE(sum(j.total_bytes), 0) AS total_bytes,
+         COALESCE(sum(${kept('found')}), 0) AS found, COALESCE(sum(${kept('copied')}), 0) AS copied,
+         COALESCE(sum(${kept('already_there')}), 0) AS already_there, COALESCE(sum(${kept('skipped')}), 0) AS skipped,
+         COALESCE(sum(${kept('failed')}), 0) AS failed_items, COALESCE(sum(${kept('bytes')}), 0) AS bytes,
+         COALESCE(sum(${kept('total_bytes')}), 0) AS total_bytes,
          COALESCE(sum(j.rate) FILTER (WHERE j.state = 'running'), 0) AS rate
        ${ROWS} WHERE r.batch = $1`,
       [id],
@@ -171,6 +174,7 @@ function countsOf(n: Record<string, string>): BatchCounts {
       number
     >,
     incomplete: number('incomplete'),
+    erased: number('erased'),
     wanted: number('wanted'),
     stuck: number('stuck'),
     unfinished: number('unfinished'),
@@ -205,6 +209,7 @@ interface RowRecord {
   mailbox: string;
   username: string;
   job: string | null;
+  erased: boolean;
   state: JobState | null;
   outcome: JobOutcome | null;
   want: string | null;
@@ -224,8 +229,10 @@ interface RowRecord {
   used: boolean | null;
 }
 /** Of a test's result only what a table shows: the folders of ten thousand mailboxes stay where they are. */
-const ROW_COLUMNS = `r.row, r.mailbox, r.source_username AS username, j.id AS job, j.state, j.outcome, r.want, r.code, r.message,
-  j.reason, j.found, j.copied, j.already_there AS "alreadyThere", j.skipped, j.failed, j.bytes,
+const ROW_COLUMNS = `r.row, r.mailbox, r.source_username AS username, j.id AS job, r.want, r.code, r.message,
+  r.kept IS NOT NULL AS erased, COALESCE(j.state, r.kept->>'state') AS state, COALESCE(j.outcome, r.kept->>'outcome') AS outcome,
+  j.reason, ${kept('found')} AS found, ${kept('copied')} AS copied, ${kept('already_there')} AS "alreadyThere",
+  ${kept('skipped')} AS skipped, ${kept('failed')} AS failed, ${kept('bytes')} AS bytes,
   (j.id IS NOT NULL AND (j.state <> 'draft' OR ${READY})) AS ready,
   j.test_result - 'folders' #- '{plan,folders}' AS test,
   (SELECT LEAST(l.expires_at, l.revoked_at) FROM mailferry.password_links l WHERE l.job = j.id ORDER BY l.created_at DESC LIMIT 1) AS "expiresAt",
@@ -240,6 +247,7 @@ function rowView(row: RowRecord): RowView {
     mailbox: row.mailbox,
     username: row.username,
     job: row.job,
+    erased: row.erased,
     state: row.state,
     outcome: row.outcome,
     wanted: row.want !== null && row.want !== 'pause' && row.want !== 'cancel',

@@ -73,6 +73,10 @@ export async function lockBatch(manager: EntityManager, sees: Visibility, id: st
   return locked;
 }
 
+export function isOver({ state }: Pick<BatchRecord, 'state'>): boolean {
+  return state === 'finished' || state === 'cancelled';
+}
+
 /** A batch is its domain's: having a mailbox there is not enough. */
 export function mayUse({ all, domains }: Visibility, domain: string): boolean {
   return all || domains.includes(domain);

@@ -55,6 +55,8 @@ export interface BatchCounts {
   /** By the state of the migration; `completed` holds both outcomes. */
   readonly states: Readonly<Record<JobState, number>>;
   readonly incomplete: number;
+  /** Taken, and erased since: only their numbers are left. */
+  readonly erased: number;
   /** Wait for their turn within the batch. */
   readonly wanted: number;
   /** Could not be started: the row says why. */
@@ -128,6 +130,8 @@ export interface RowView extends Counts {
   readonly state: JobState | null;
   readonly outcome: JobOutcome | null;
   readonly wanted: boolean;
+  /** Its migration was erased since; `state` and the numbers are the last ones. */
+  readonly erased: boolean;
   /** Why it was not taken, could not be started, waits or failed. */
   readonly reason: Reason | null;
   readonly bytes: number;

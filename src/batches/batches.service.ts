@@ -5,15 +5,14 @@ import { type EntityManager } from 'typeorm';
 import { Admission, jobError } from '../jobs/admission.js';
 import { AuditTrail, by } from '../jobs/audit.js';
 import { JobError, type Actor, type Visibility } from '../jobs/contract.js';
-import { HARD_LIMIT_MS, inMs } from '../jobs/keeping.js';
 import { wordsFor } from '../jobs/messages.js';
-import { PasswordLinks } from '../jobs/password-links.js';
 import { SecretStore } from '../jobs/secrets.js';
-import { checkSettings, invalid } from '../jobs/settings.js';
 import type { HostPanel } from '../panel/host-panel.js';
 import { HOST_PANEL, PLUGIN_OPTIONS, type ResolvedOptions } from '../panel/options.js';
-import type { BatchAction, BatchOptions, BatchSummary, BatchView, RefusedRow, RowView } from './batch.js';
+import type { BatchAction, BatchSummary, BatchView, RefusedRow, RowView } from './batch.js';
 import { BatchActions } from './batch-actions.js';
+import { BatchChanges } from './batch-changes.js';
+import { BatchInvites } from './batch-invites.js';
 import { BatchReader } from './batch-reader.js';
 import { findBatch, lockBatch, mayUse, type BatchRecord } from './batch-record.js';
 import type {
@@ -21,20 +20,19 @@ import type {
   BatchesApi,
   BatchRows,
   BatchSettings,
+  Connection,
   InvitationLink,
   NewBatch,
-  NewBatchOptions,
   RowsQuery,
+  Schedule,
 } from './contract.js';
 import { MAX_ROWS, readCsv, type GivenRow } from './csv-rows.js';
 import { listDomain } from './known-mailboxes.js';
 import { RowChecks } from './row-checks.js';
 import { RowWriter } from './row-writer.js';
-import { type CheckedBatch, checkBatch, checkSchedule } from './settings.js';
+import { type CheckedBatch, checkBatch } from './settings.js';
 
 const MAX_NAME = 120;
-const MAX_INVITATION_DAYS = 30;
-const DAY_MS = 24 * 60 * 60 * 1000;
 
 /** A domain's migrations, set up and steered together. What is wanted is written down; BatchRunner does it. */
 @Injectable()
@@ -46,8 +44,9 @@ export class BatchesService implements BatchesApi {
     @Inject(Admission) private readonly admission: Admission,
     @Inject(AuditTrail) private readonly audit: AuditTrail,
     @Inject(SecretStore) private readonly secrets: SecretStore,
-    @Inject(PasswordLinks) private readonly passwordLinks: PasswordLinks,
     @Inject(BatchActions) private readonly actions: BatchActions,
+    @Inject(BatchChanges) private readonly changes: BatchChanges,
+    @Inject(BatchInvites) private readonly invites: BatchInvites,
     @Inject(BatchReader) private readonly reader: BatchReader,
     @Inject(RowChecks) private readonly checks: RowChecks,
     @Inject(RowWriter) private readonly writer: RowWriter,
@@ -72,7 +71,7 @@ export class BatchesService implements BatchesApi {
           JSON.stringify(settings.options),
         ],
       );
-      await this.sealAdmin(manager, who.tenant, made!.id, settings);
+      await this.changes.sealAdmin(manager, who.tenant, made!.id, settings);
       await this.audit.record({ ...by(who), action: 'batch.create', detail: { batch: made!.id, domain } }, manager);
       return made!.id;
     });
@@ -96,7 +95,7 @@ export class BatchesService implements BatchesApi {
         ],
       );
       await this.secrets.erase(manager, id);
-      await this.sealAdmin(manager, who.tenant, id, settings);
+      await this.changes.sealAdmin(manager, who.tenant, id, settings);
     });
     return this.mustGet(who.visibility, id);
   }
@@ -137,93 +136,23 @@ export class BatchesService implements BatchesApi {
     return this.mustGet(who.visibility, id);
   }
 
-  async reschedule(
-    who: Actor,
-    id: string,
-    schedule: Required<Pick<NewBatchOptions, 'atOnce' | 'hours' | 'syncEveryHours'>>,
-  ): Promise<BatchView> {
-    const { atOnce, hours, syncEveryHours } = checkSchedule(schedule);
-    await this.db.transaction(async (manager) => {
-      const batch = await lockBatch(manager, who.visibility, id);
-      if (batch.state === 'finished' || batch.state === 'cancelled')
-        throw jobError('INVALID_STATE', { state: batch.state });
-      const next: BatchOptions = { ...batch.options, atOnce, hours, syncEveryHours };
-      await manager.query(
-        `UPDATE mailferry.batches SET options = $2, updated_at = now(),
-           next_sync_at = CASE WHEN $3::int IS NULL THEN NULL WHEN pass = 0 THEN NULL
-             ELSE LEAST(COALESCE(next_sync_at, 'infinity'), now() + make_interval(hours => $3)) END WHERE id = $1`,
-        [id, JSON.stringify(next), syncEveryHours],
-      );
-    });
+  async reschedule(who: Actor, id: string, schedule: Schedule): Promise<BatchView> {
+    await this.changes.reschedule(who, id, schedule);
     return this.mustGet(who.visibility, id);
   }
-
   async setPassword(who: Actor, id: string, password: string): Promise<BatchView> {
-    const { secret } = checkSettings({ secret: { password } });
-    if (secret === undefined) throw invalid({ password: 'is missing' });
-    await this.db.transaction(async (manager) => {
-      const batch = await lockBatch(manager, who.visibility, id);
-      if (batch.auth.kind !== 'admin' || batch.state === 'finished' || batch.state === 'cancelled')
-        throw jobError('INVALID_STATE', { state: batch.state });
-      await this.sealAdmin(manager, who.tenant, id, { secret });
-      await manager.query(`UPDATE mailferry.batches SET reason = NULL, updated_at = now() WHERE id = $1`, [id]);
-      await this.audit.record(
-        { ...by(who), action: 'credentials.set', detail: { batch: id, domain: batch.domain } },
-        manager,
-      );
-    });
+    await this.changes.setPassword(who, id, password);
     return this.mustGet(who.visibility, id);
   }
-
-  async invite(
-    who: Actor,
-    id: string,
-    { days, send }: { readonly days: number; readonly send: boolean },
-  ): Promise<number> {
-    if (!Number.isInteger(days) || days < 1 || days > MAX_INVITATION_DAYS)
-      throw invalid({ days: `must be 1 to ${MAX_INVITATION_DAYS}` });
-    if (send && this.plugin.publicUrl === null) throw new JobError('NO_PUBLIC_URL', wordsFor('NO_PUBLIC_URL').message);
-    return this.db.transaction(async (manager) => {
-      const batch = await lockBatch(manager, who.visibility, id);
-      if (batch.auth.kind !== 'ask-user' || batch.state === 'finished' || batch.state === 'cancelled')
-        throw jobError('INVALID_STATE', { state: batch.state });
-      const open: { job: string }[] = await manager.query(
-        `SELECT j.id AS job FROM mailferry.batch_rows r JOIN mailferry.jobs j ON j.id = r.job
-         WHERE r.batch = $1 AND (j.state = 'draft' OR (j.state IN ('failed', 'needs-action')
-             AND j.reason->>'code' IN ('AUTH_FAILED', 'CREDENTIALS_REQUIRED', 'AUTH_NEEDS_APP_PASSWORD')))
-           AND NOT EXISTS (SELECT 1 FROM mailferry.credentials c WHERE c.owner = j.id AND c.expires_at > now()
-             AND j.state = 'draft')`,
-        [id],
-      );
-      const jobs = open.map(({ job }) => job);
-      await this.passwordLinks.makeFor(manager, who, jobs, { until: new Date(Date.now() + days * DAY_MS), send });
-      await this.audit.record(
-        {
-          ...by(who),
-          action: 'batch.invite',
-          detail: { batch: id, domain: batch.domain, count: String(jobs.length), sent: String(send) },
-        },
-        manager,
-      );
-      return jobs.length;
-    });
+  async reconnect(who: Actor, id: string, connection: Connection): Promise<BatchView> {
+    await this.changes.reconnect(who, id, connection);
+    return this.mustGet(who.visibility, id);
   }
-
-  async links(who: Actor, id: string): Promise<InvitationLink[]> {
-    await this.find(who.visibility, id);
-    const rows = await this.db.query<{ id: string; mailbox: string; username: string; until: Date }[]>(
-      `SELECT l.id, r.mailbox, r.source_username AS username, l.expires_at AS until FROM mailferry.batch_rows r
-       JOIN mailferry.password_links l ON l.job = r.job
-       WHERE r.batch = $1 AND l.used_at IS NULL AND l.revoked_at IS NULL AND l.expires_at > now() ORDER BY r.row`,
-      [id],
-    );
-    await this.audit.record({ ...by(who), action: 'batch.links', detail: { batch: id, count: String(rows.length) } });
-    return rows.map(({ id: link, mailbox, username, until }) => ({
-      mailbox,
-      username,
-      token: this.passwordLinks.token(link, until),
-      expiresAt: until.toISOString(),
-    }));
+  invite(who: Actor, id: string, options: { readonly days: number; readonly send: boolean }): Promise<number> {
+    return this.invites.invite(who, id, options);
+  }
+  links(who: Actor, id: string): Promise<InvitationLink[]> {
+    return this.invites.links(who, id);
   }
 
   async discard(who: Actor, id: string): Promise<void> {
@@ -270,15 +199,6 @@ export class BatchesService implements BatchesApi {
       rows: addresses.map((mailbox, i) => ({ row: i + 1, mailbox, username: '', password: '' })),
       refused: [],
     };
-  }
-
-  private async sealAdmin(
-    manager: EntityManager,
-    tenant: string,
-    id: string,
-    { secret }: Pick<CheckedBatch, 'secret'>,
-  ): Promise<void> {
-    if (secret !== undefined) await this.secrets.putSource(manager, { tenant, owner: id }, secret, inMs(HARD_LIMIT_MS));
   }
 
   private async lockDraft(manager: EntityManager, sees: Visibility, id: string): Promise<BatchRecord> {

@@ -63,6 +63,18 @@ export interface ActOptions {
   readonly anyway?: boolean;
 }
 
+export type Schedule = Required<Pick<NewBatchOptions, 'atOnce' | 'hours' | 'syncEveryHours'>>;
+
+/** The way to the old server, whose name and accounts stay. */
+export interface Connection {
+  readonly port: number;
+  readonly security: 'tls' | 'starttls' | 'none';
+  /** Lower-case hex SHA-256 of the one certificate that is accepted; absent: one that can be checked. */
+  readonly caFingerprint?: string;
+  /** The administrator's, typed again. */
+  readonly password?: string;
+}
+
 export interface RowsQuery {
   readonly show: RowFilter;
   /** Part of a mailbox or user name. */
@@ -94,11 +106,12 @@ export interface BatchesApi {
   worst(visibility: Visibility, id: string): Promise<RowView[] | null>;
   act(who: Actor, id: string, action: BatchAction, options?: ActOptions): Promise<BatchView>;
   /** How many at once, in which hours, how often: also while it runs. */
-  reschedule(
-    who: Actor,
-    id: string,
-    schedule: Required<Pick<NewBatchOptions, 'atOnce' | 'hours' | 'syncEveryHours'>>,
-  ): Promise<BatchView>;
+  reschedule(who: Actor, id: string, schedule: Schedule): Promise<BatchView>;
+  /**
+   * Port, encryption and certificate of a started batch in which nothing runs, and with it of its migrations. Passwords
+   * that somebody else typed are erased by it.
+   */
+  reconnect(who: Actor, id: string, connection: Connection): Promise<BatchView>;
   /** The administrator's, anew: it was wrong, or is not kept any more. */
   setPassword(who: Actor, id: string, password: string): Promise<BatchView>;
   /** New links for everybody whose password is not there yet; `send`: the panel tells them. @returns how many. */

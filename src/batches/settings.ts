@@ -4,7 +4,7 @@ import type { SourceSettings } from '../jobs/job.js';
 import { wordsFor } from '../jobs/messages.js';
 import { checkSettings, invalid } from '../jobs/settings.js';
 import type { BatchAuth, BatchOptions, BatchSource } from './batch.js';
-import type { BatchSettings } from './contract.js';
+import type { BatchSettings, Connection } from './contract.js';
 import { USERNAME_RULES } from './batch.js';
 import { isClock, isTimeZone } from './hours.js';
 
@@ -93,6 +93,16 @@ export function checkBatch({ source, auth, options = {} }: BatchSettings): Check
       ...withoutUndefined({ repair, deepVerify }),
     },
   };
+}
+
+/** @throws JobError VALIDATION */
+export function checkConnection(
+  { caFingerprint: _, ...source }: BatchSource,
+  { port, security, caFingerprint }: Connection,
+): BatchSource {
+  const whole = { ...source, port, security, ...(caFingerprint !== undefined && { caFingerprint }), username: ANYBODY };
+  const { username: __, ...checked } = checkSettings({ source: whole as SourceSettings }).source!;
+  return checked;
 }
 
 /** @throws JobError VALIDATION */

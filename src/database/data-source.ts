@@ -15,6 +15,7 @@ import { LedgerLatency1764000004400 } from '../../migrations/1764000004400-ledge
 import { OneKindOfLink1764000004900 } from '../../migrations/1764000004900-one-kind-of-link.js';
 import { ContentVersions1764000005500 } from '../../migrations/1764000005500-content-versions.js';
 import { BatchRounds1764000005100 } from '../../migrations/1764000005100-batch-rounds.js';
+import { BatchRowsKept1764000005600 } from '../../migrations/1764000005600-batch-rows-kept.js';
 
 /** Postgres schema of every table of ours. */
 export const SCHEMA = 'mailferry';
@@ -38,6 +39,7 @@ export const MIGRATIONS = [
   OneKindOfLink1764000004900,
   BatchRounds1764000005100,
   ContentVersions1764000005500,
+  BatchRowsKept1764000005600,
 ];
 
 /** A transaction whose client vanished holds its locks no longer than this; none of ours idles for seconds. */

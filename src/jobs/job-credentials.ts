@@ -2,13 +2,14 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import type { Keyring } from '../credentials/keyring.js';
 import { PLUGIN_OPTIONS, type ResolvedOptions } from '../panel/options.js';
+import { notOfBatchLogin } from './batch-rows.js';
 import { jobError } from './admission.js';
 import { AuditTrail, by } from './audit.js';
 import type { Actor, SourceSecret } from './contract.js';
 import { JobEntity } from './entities.js';
 import type { JobState, SourceSettings } from './job.js';
 import { isFinal } from './job-state.js';
-import { DRAFT_MS, HARD_LIMIT_MS, inMs } from './keeping.js';
+import { DRAFT_MS, HARD_LIMIT_MS, HOUR_MS, inMs } from './keeping.js';
 import { SecretStore } from './secrets.js';
 import type { CheckedSettings } from './settings.js';
 import { sourceHash } from './source-hash.js';
@@ -35,11 +36,12 @@ export class JobCredentials {
     @Inject(AuditTrail) private readonly audit: AuditTrail,
   ) {}
 
-  /** A person types them again, whoever he is: the caller knows that he may. @throws JobError NOT_FOUND, INVALID_STATE */
+  /** A person types them again, whoever he is: the caller knows that he may. @throws JobError NOT_FOUND, INVALID_STATE, BATCH_LOGIN */
   async set(manager: EntityManager, who: Actor, id: string, settings: CheckedSettings): Promise<JobEntity> {
     const job = await lockJob(manager, id);
     if (job === null) throw jobError('NOT_FOUND');
     if (!TAKES_CREDENTIALS.includes(job.state)) throw jobError('INVALID_STATE', { state: job.state });
+    if (settings.secret !== undefined) await notOfBatchLogin(manager, id);
     await this.seal(manager, job, settings);
     await this.audit.record({ ...by(who), action: 'credentials.set', job: id, mailbox: job.mailbox }, manager);
     const hash = settings.secret === undefined ? job.sourceHash : this.hash(job.source, settings.secret);
@@ -53,14 +55,15 @@ export class JobCredentials {
   /** What is given replaces what was sealed of its side; what is not stays. */
   async seal(
     manager: EntityManager,
-    job: Pick<JobEntity, 'tenant' | 'id' | 'state' | 'batch'>,
+    job: Pick<JobEntity, 'tenant' | 'id' | 'state' | 'batch' | 'options'>,
     { secret, destination }: CheckedSettings,
   ): Promise<void> {
     const at = { tenant: job.tenant, owner: job.id };
     const hours = this.options.limits.keepSecretsHours;
     // A draft of a batch waits for its admin, and its password with it.
     const forgotten = job.state === 'draft' && job.batch === null;
-    const keep = forgotten ? DRAFT_MS : isFinal(job.state) ? hours * 3_600_000 : HARD_LIMIT_MS;
+    const over = isFinal(job.state) && job.options.keepForSync !== true;
+    const keep = forgotten ? DRAFT_MS : over ? hours * HOUR_MS : HARD_LIMIT_MS;
     if (secret !== undefined) await this.secrets.putSource(manager, at, secret, inMs(keep));
     if (destination !== undefined) await this.secrets.putDestination(manager, at, destination, inMs(keep));
   }

@@ -22,6 +22,7 @@ import {
 } from './contract.js';
 import { JobEntity, JobLogEntity } from './entities.js';
 import type { JobAction, JobState, JobView, SourceSettings } from './job.js';
+import { keepNumbers, notOfBatchLogin, notOfOpenBatch } from './batch-rows.js';
 import { JobChanges } from './job-changes.js';
 import { JobCredentials } from './job-credentials.js';
 import { countByState, findJobs, idsFor, MAX_PER_PAGE, sparesComplete } from './job-list.js';
@@ -107,7 +108,11 @@ export class JobsService implements JobsApi {
         .execute();
       const id = (inserted.raw as { id: string }[])[0]?.id;
       if (id === undefined) return null;
-      await this.credentials.seal(manager, { tenant: who.tenant, id, state: 'draft', batch: null }, settings);
+      await this.credentials.seal(
+        manager,
+        { tenant: who.tenant, id, state: 'draft', batch: null, options: {} },
+        settings,
+      );
       await this.audit.record({ ...by(who), action: 'job.create', job: id, mailbox: address }, manager);
       return job.start ? this.changes.apply(change, id, 'start', who) : manager.findOneByOrFail(JobEntity, { id });
     });
@@ -121,6 +126,7 @@ export class JobsService implements JobsApi {
     if (!PATCHABLE.includes(before.state)) throw jobError('INVALID_STATE', { state: before.state });
     const settings = checkSettings(patch);
     if (before.state !== 'draft') onlyAtRest(before, settings);
+    if (settings.secret !== undefined || changesSource(before, settings)) await notOfBatchLogin(this.db.manager, id);
     this.confirmation(settings, before.mailbox, false);
     if (settings.source !== undefined) await this.dialable(settings.source, before.mailbox);
     const after = await this.changes.transact(async ({ manager }) => {
@@ -239,12 +245,15 @@ export class JobsService implements JobsApi {
   async erase(who: Actor, id: string): Promise<void> {
     const job = await this.visible(who.visibility, id);
     if (!isFinal(job.state)) throw jobError('INVALID_STATE', { state: job.state });
+    await notOfOpenBatch(this.db.manager, id);
     await this.audit.demand({ ...by(who), action: 'job.erase', job: id, mailbox: job.mailbox });
     await this.changes.transact(async ({ manager }) => {
       const row = await lockJob(manager, id);
       if (row === null) throw jobError('NOT_FOUND');
       if (!isFinal(row.state)) throw jobError('INVALID_STATE', { state: row.state });
+      await notOfOpenBatch(manager, id);
       await this.changes.eraseSecrets(manager, row, 'erased', who);
+      await keepNumbers(manager, id);
       await manager.delete(JobEntity, { id });
     });
   }
@@ -310,7 +319,7 @@ export class JobsService implements JobsApi {
   ): Promise<void> {
     const source = settings.source ?? job.source;
     if (settings.secret !== undefined) job.sourceHash = this.credentials.hash(source, settings.secret);
-    else if (settings.source !== undefined && hasSource(job) && !sameSource(job.source, settings.source)) {
+    else if (settings.source !== undefined && hasSource(job) && changesSource(job, settings)) {
       job.sourceHash = null;
       if (!mayKeepSecret(job.source, settings.source, who.sub === job.owner))
         await this.secrets.remove(manager, job.id, ['source-password', 'source-token']);
@@ -376,6 +385,10 @@ function onlyAtRest(job: JobEntity, settings: CheckedSettings): void {
     throw invalid({ 'source.username': 'cannot be changed after the start' });
   if (source.host !== host.toLowerCase() && job.copied + job.alreadyThere > 0)
     throw invalid({ 'source.host': 'cannot be changed once something was copied' });
+}
+
+function changesSource(job: JobEntity, { source }: CheckedSettings): boolean {
+  return source !== undefined && hasSource(job) && !sameSource(job.source, source);
 }
 
 function confirmedAfter(job: JobEntity, { existing, confirm }: CheckedSettings): boolean {

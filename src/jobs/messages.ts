@@ -202,7 +202,15 @@ export const MESSAGES: Readonly<Record<string, Words>> = {
   },
   BATCH_BUSY: {
     message: 'Some mailboxes of the batch are being copied.',
-    action: 'Wait until they are done, or cancel them.',
+    action: 'Pause them, or wait until they are done.',
+  },
+  BATCH_LOGIN: {
+    message: 'An administrator’s sign-in opens this mailbox together with the others of its batch.',
+    action: 'Change the password or the connection on the page of the batch: it counts for all its mailboxes.',
+  },
+  ENCRYPTION_KEPT: {
+    message: 'A password that was given for an encrypted connection is not sent without encryption.',
+    action: 'Keep the encryption, or type the administrator’s password again.',
   },
   FINISH_NEEDS_YOU: {
     message: 'The batch is not finished before they are done.',
@@ -212,6 +220,11 @@ export const MESSAGES: Readonly<Record<string, Words>> = {
     message: 'Nobody gave the password of the old account before the batch was finished, so nothing was copied.',
     action: 'Start a migration of this mailbox alone.',
   },
+  BATCH_NOT_OVER: {
+    message: 'This migration belongs to a batch that is not over, so it cannot be erased yet.',
+    action: 'Finish or cancel the batch first.',
+  },
+  ERASED: { message: 'This migration was erased. Its numbers are kept for the report.' },
   BATCH_NOT_ALLOWED: {
     message: 'Whoever started this batch may not move the mailboxes of this domain any more.',
     action: 'Somebody who may has to resume it.',

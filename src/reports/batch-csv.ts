@@ -40,12 +40,13 @@ async function* lines(db: DataSource, id: string): AsyncIterable<string> {
   yield HEADER;
   for (let after = 0; ;) {
     const rows = await db.query<Row[]>(
-      `SELECT r.row, r.mailbox, r.source_username AS username, COALESCE(j.state, 'refused') AS state, j.outcome,
-         COALESCE(j.found, 0) AS found, COALESCE(j.copied, 0) AS copied, COALESCE(j.already_there, 0) AS "alreadyThere",
-         COALESCE(j.skipped, 0) AS skipped, COALESCE(j.failed, 0) AS failed, COALESCE(j.bytes, 0) AS bytes,
+      `SELECT r.row, r.mailbox, r.source_username AS username, COALESCE(k.state, 'refused') AS state, k.outcome,
+         COALESCE(k.found, 0) AS found, COALESCE(k.copied, 0) AS copied, COALESCE(k.already_there, 0) AS "alreadyThere",
+         COALESCE(k.skipped, 0) AS skipped, COALESCE(k.failed, 0) AS failed, COALESCE(k.bytes, 0) AS bytes,
          COALESCE(r.code, j.reason->>'code') AS code, COALESCE(r.message, j.reason->>'message') AS message,
-         j.started_at AS "startedAt", j.finished_at AS "finishedAt"
-       FROM mailferry.batch_rows r LEFT JOIN mailferry.jobs j ON j.id = r.job
+         k.started_at AS "startedAt", k.finished_at AS "finishedAt"
+       FROM mailferry.batch_rows r LEFT JOIN mailferry.jobs j ON j.id = r.job,
+         LATERAL jsonb_populate_record(j, COALESCE(r.kept, '{}')) k
        WHERE r.batch = $1 AND r.row > $2 ORDER BY r.row LIMIT ${PAGE}`,
       [id, after],
     );

@@ -1,7 +1,11 @@
 import type { Provider, Type } from '@nestjs/common';
 import { AdminController } from './admin/admin.controller.js';
 import { BatchController } from './domain/batch.controller.js';
-import { BatchSetupController } from './domain/batch-setup.controller.js';
+import { BatchActsController } from './domain/batch-acts.controller.js';
+import { BatchMailboxesController } from './domain/batch-mailboxes.controller.js';
+import { BatchPages } from './domain/batch-pages.js';
+import { BatchServerController } from './domain/batch-server.controller.js';
+import { BatchSetup } from './domain/batch-setup.js';
 import { DomainController } from './domain/domain.controller.js';
 import { AuditController } from './admin/audit.controller.js';
 import { CaseController } from './admin/case.controller.js';
@@ -16,8 +20,10 @@ export const PAGE_CONTROLLERS: Type[] = [
   WizardController,
   AdminController,
   DomainController,
-  BatchSetupController,
+  BatchServerController,
+  BatchMailboxesController,
   BatchController,
+  BatchActsController,
   AuditController,
   WorkersController,
   CaseController,
@@ -25,4 +31,4 @@ export const PAGE_CONTROLLERS: Type[] = [
   StatusController,
 ];
 /** What they need beside the services of every route. */
-export const PAGE_PROVIDERS: Provider[] = [NewMigration];
+export const PAGE_PROVIDERS: Provider[] = [NewMigration, BatchPages, BatchSetup];

@@ -148,4 +148,44 @@ describe('the passes of a batch and its end', () => {
     await room.settle(id);
     expect(Date.parse((await batchOf(id)).nextSyncAt!)).toBeGreaterThan(Date.now());
   });
+
+  it('lets no migration be erased before its end, and keeps the numbers of one that is erased after it', async () => {
+    const jobs = room.get(JobsService);
+    const { id } = await room.batch(['ann', 'ben', 'a%b']);
+    await room.batches.act(dora, id, 'start');
+    await room.settle(id);
+    const [ann, ben] = (await room.jobs(id)) as [string, string];
+    await room.db.query(
+      `UPDATE mailferry.jobs SET found = 7, copied = 4, already_there = 3, bytes = 99 WHERE id = $1`,
+      [ann],
+    );
+    await room.run(ann);
+    await room.run(ben);
+    const refused = await jobs.erase(dora, ann).catch((error: unknown) => error);
+    expect(refused).toMatchObject({ code: 'BATCH_NOT_OVER', details: { batch: id } });
+    const before = await batchOf(id);
+    await room.batches.act(dora, id, 'finish', { anyway: true });
+    await jobs.erase(dora, ann);
+    expect(await jobs.get(dora.visibility, ann)).toBeNull();
+    const after = await batchOf(id);
+    expect(after.counts).toMatchObject({ rows: 3, accepted: before.counts.accepted, refused: before.counts.refused });
+    expect(after.counts).toMatchObject({ erased: 1, states: { completed: before.counts.states.completed - 1 } });
+    expect(after.progress).toEqual(before.progress);
+    const show = async (what: 'all' | 'refused') =>
+      (await room.batches.rows(dora.visibility, id, { show: what, page: 1, perPage: 9 }))!.rows;
+    expect((await show('all'))[0]).toMatchObject({
+      job: null,
+      erased: true,
+      state: 'completed',
+      outcome: 'complete',
+      copied: 4,
+      alreadyThere: 3,
+      reason: { code: 'ERASED' },
+    });
+    expect((await show('refused')).map(({ row }) => row)).toEqual(before.counts.refused === 0 ? [] : [3]);
+    let csv = '';
+    for await (const lines of (await batchCsv(room.db, dora.visibility, id))!) csv += lines;
+    expect(csv).toMatch(/^1,ann@new\.test,ann@new\.test,completed,complete,7,4,3,0,0,99,ERASED,.*,\d{4}-/m);
+    expect(csv).toMatch(/^2,ben@new\.test,ben@new\.test,completed,complete,0,/m);
+  });
 });

@@ -7,6 +7,7 @@ import type {
   BatchesApi,
   BatchRows,
   BatchSettings,
+  Connection,
   InvitationLink,
   NewBatch,
   RowsQuery,
@@ -75,6 +76,7 @@ export class FakeBatches implements BatchesApi {
           username: username || mailbox,
           job: foreign ? null : randomUUID(),
           state: foreign ? null : 'draft',
+          erased: false,
           outcome: null,
           wanted: false,
           reason: foreign ? { code: 'FOREIGN_DOMAIN', ...wordsFor('FOREIGN_DOMAIN') } : null,
@@ -137,6 +139,10 @@ export class FakeBatches implements BatchesApi {
     this.passwords.push(password);
     return this.must(who.visibility, id);
   }
+  async reconnect(who: Actor, id: string, { password: _, ...connection }: Connection): Promise<BatchView> {
+    const { source } = this.must(who.visibility, id);
+    return this.show(id, { source: { ...source, ...connection } });
+  }
   async invite(who: Actor, id: string): Promise<number> {
     return this.must(who.visibility, id).counts.accepted;
   }
@@ -172,6 +178,7 @@ export class FakeBatches implements BatchesApi {
         incomplete: n(({ outcome }) => outcome === 'incomplete'),
         wanted: n(({ wanted }) => wanted),
         stuck: 0,
+        erased: n(({ erased }) => erased),
         unfinished: n(({ state }) => state === 'failed' || state === 'paused' || state === 'needs-action'),
         ready: n(({ ready }) => ready),
         invited: n(({ invitation }) => invitation !== null),

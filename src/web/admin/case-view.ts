@@ -44,7 +44,9 @@ export function caseView(found: SupportCase, job: JobView, words: (action: strin
     })),
     anyFailed: found.groups.some(({ outcome }) => outcome === 'failed'),
     atRest,
-    mayAsk: atRest,
+    mayAsk: atRest && job.source.login === undefined,
+    // An administrator of the old server opens it, with the whole batch.
+    batchLogin: job.source.login !== undefined,
     // Another server would be another account to the ledger: what was copied from the first one would be copied again.
     hostOpen: atRest && nothingYet,
     settings: {

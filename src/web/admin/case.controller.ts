@@ -72,6 +72,8 @@ export class CaseController {
   @Access('page.admin.act')
   async link(@Param('id') id: string, @Req() req: Request, @Res() res: Response, @Acting() who: Actor): Promise<void> {
     const job = await this.find(who, id);
+    // Nobody's own password is asked for there: the jobs room would refuse it.
+    if (job.source.login !== undefined) return res.redirect(303, this.site.url(`/jobs/${id}?problem=BATCH_LOGIN`));
     const { token, expiresAt } = await this.links.make(who, id, followUp(job));
     const link = this.site.handOn(req, `/links/${token}`);
     const html = await this.renderer.page(req, res, 'admin/link', {

@@ -71,6 +71,40 @@ export const BatchActionBody = z.strictObject({
   anyway: z.boolean().optional().describe('finish: although some mailboxes are not done; they are cancelled'),
 });
 
+export const BatchChangeBody = z
+  .strictObject({
+    source: z
+      .strictObject({
+        port: z.int().min(1).max(65_535),
+        security: z.enum(['tls', 'starttls', 'none']),
+        caFingerprint: text(200).optional().describe('Absent: a certificate that can be checked'),
+      })
+      .optional()
+      .describe('The way to the old server, for all its migrations; only while nothing runs'),
+    password: text(8_192).min(1).optional().describe("With `source`: the administrator's, typed again"),
+    options: z
+      .strictObject({ atOnce: z.int(), hours: Hours.nullable(), syncEveryHours: z.int().nullable() })
+      .optional()
+      .describe('Counts at once, also while it runs'),
+  })
+  .refine(({ source, password }) => source !== undefined || password === undefined, {
+    path: ['password'],
+    error: 'goes with source only',
+  });
+export const BatchCredentialsBody = z.strictObject({ password: text(8_192).min(1) });
+export const InvitationsBody = z.strictObject({
+  days: z.int().min(1).max(30).optional().describe('How long the links work; 14 unless given'),
+  send: z.boolean().optional().describe('The panel tells the users; else the answer has the links, to be handed on'),
+});
+export const InvitationsResult = z
+  .object({
+    count: count.describe('New links: those of everybody whose password is not there'),
+    links: z
+      .array(z.object({ mailbox: z.string(), username: z.string(), link: z.url(), expiresAt: when }))
+      .describe('All that work; empty where the panel tells the users'),
+  })
+  .meta({ id: 'Invitations' });
+
 const RefusedRow = z.object({ row: count, code: z.string(), message: z.string() });
 export const Batch = z
   .object({
@@ -93,6 +127,7 @@ export const Batch = z
       refused: count,
       states: z.record(z.enum(JOB_STATES), count),
       incomplete: count,
+      erased: count.describe('Taken, and erased since; only their numbers are left'),
       wanted: count,
       stuck: count,
       unfinished: count.describe('Paused, failed, waiting for a person or not let start'),

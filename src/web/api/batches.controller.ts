@@ -1,20 +1,28 @@
-import { Body, Get, Inject, Param, Post, Res } from '@nestjs/common';
+import { Body, Get, Inject, Param, Patch, Post, Put, Req, Res } from '@nestjs/common';
 import type { BatchesApi } from '../../batches/contract.js';
 import type { BatchView, RefusedRow } from '../../batches/batch.js';
 import type { Actor, Visibility } from '../../jobs/contract.js';
 import { Access, Acting, LargeBody, Sees } from '../auth/access.decorator.js';
-import type { Response } from '../http.js';
+import type { Request, Response } from '../http.js';
 import { Site } from '../site.js';
 import { BATCHES_API } from '../tokens.js';
 import { WebController } from '../web-controller.js';
 import { WebError } from '../web-error.js';
 import { found, idOf } from './answer.js';
-import { BatchActionBody, BatchActionName, NewBatchBody } from './batch-schemas.js';
+import {
+  BatchActionBody,
+  BatchActionName,
+  BatchChangeBody,
+  BatchCredentialsBody,
+  InvitationsBody,
+  NewBatchBody,
+} from './batch-schemas.js';
 import { validate } from './validate.js';
 
 /** Refused rows that are told with a batch; the answer to POST has all. */
 const MAX_REFUSED = 200;
 const PAGES = 5;
+const INVITATION_DAYS = 14;
 
 @WebController('api/v1/batches')
 export class BatchesController {
@@ -61,6 +69,56 @@ export class BatchesController {
   @Access('api.batch.read')
   async get(@Sees() sees: Visibility, @Param('id') id: string, @Res() res: Response): Promise<void> {
     res.json(await this.withRefused(sees, found(await this.batches.get(sees, idOf(id)))));
+  }
+
+  @Patch(':id')
+  @Access('api.batch.write')
+  async change(
+    @Acting() who: Actor,
+    @Param('id') name: string,
+    @Body() body: unknown,
+    @Res() res: Response,
+  ): Promise<void> {
+    const id = idOf(name);
+    const { source, password, options } = validate(BatchChangeBody, body);
+    if (source !== undefined)
+      await this.batches.reconnect(who, id, { ...source, ...(password !== undefined && { password }) });
+    if (options !== undefined) await this.batches.reschedule(who, id, options);
+    res.json(await this.withRefused(who.visibility, found(await this.batches.get(who.visibility, id))));
+  }
+
+  @Put(':id/credentials')
+  @Access('api.batch.write')
+  async credentials(
+    @Acting() who: Actor,
+    @Param('id') id: string,
+    @Body() body: unknown,
+    @Res() res: Response,
+  ): Promise<void> {
+    const { password } = validate(BatchCredentialsBody, body);
+    res.json(await this.withRefused(who.visibility, await this.batches.setPassword(who, idOf(id), password)));
+  }
+
+  @Post(':id/invitations')
+  @Access('api.batch.write')
+  async invite(
+    @Acting() who: Actor,
+    @Param('id') name: string,
+    @Body() body: unknown,
+    @Req() req: Request,
+    @Res() res: Response,
+  ): Promise<void> {
+    const id = idOf(name);
+    const { days = INVITATION_DAYS, send = false } = validate(InvitationsBody, body);
+    const count = await this.batches.invite(who, id, { days, send });
+    const links = send ? [] : await this.batches.links(who, id);
+    res.status(201).json({
+      count,
+      links: links.map(({ token, ...rest }) => ({
+        ...rest,
+        link: this.site.handOn(req, `/links/${token}`),
+      })),
+    });
   }
 
   @Post(':id/:action')

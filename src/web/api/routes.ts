@@ -158,6 +158,33 @@ export const API_ROUTES: readonly ApiRoute[] = [
     errors: [404],
   },
   {
+    method: 'patch',
+    path: '/batches/:id',
+    summary: 'Change when and how much it copies, or the way to its old server',
+    params: id,
+    body: b.BatchChangeBody,
+    answers: { 200: { says: 'The batch', body: b.Batch } },
+    errors: [404, 409, 422],
+  },
+  {
+    method: 'put',
+    path: '/batches/:id/credentials',
+    summary: 'The administrator’s password, anew',
+    params: id,
+    body: b.BatchCredentialsBody,
+    answers: { 200: { says: 'The batch', body: b.Batch } },
+    errors: [404, 409, 422],
+  },
+  {
+    method: 'post',
+    path: '/batches/:id/invitations',
+    summary: 'Ask the users for their passwords: new links, and those before end',
+    params: id,
+    body: b.InvitationsBody,
+    answers: { 201: { says: 'The links', body: b.InvitationsResult } },
+    errors: [404, 409, 422],
+  },
+  {
     method: 'post',
     path: '/batches/:id/:action',
     summary:

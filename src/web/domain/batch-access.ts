@@ -3,12 +3,16 @@ import type { BatchesApi } from '../../batches/contract.js';
 import type { Visibility } from '../../jobs/contract.js';
 import { idOf } from '../api/answer.js';
 import type { Request } from '../http.js';
+import { queryText } from '../query-text.js';
 import { WebError } from '../web-error.js';
 import type { FormBody } from '../wizard/wizard-form.js';
 
+/** RFC 1035 section 2.3.4. */
+const MAX_DOMAIN = 255;
+
 /** Another's domain and one that is not there look the same. @throws WebError NOT_FOUND */
 export function domainOf(sees: Visibility, name: string): string {
-  const domain = name.toLowerCase();
+  const domain = queryText(name, MAX_DOMAIN).toLowerCase();
   if (!sees.all && !sees.domains.includes(domain)) throw notFound();
   return domain;
 }

@@ -22,6 +22,8 @@ export interface BatchRow {
   readonly barKind: BarKind;
   readonly test: RowView['test'];
   readonly invitation: RowView['invitation'];
+  /** Something can be done about it. */
+  readonly choosable: boolean;
   readonly ready: boolean;
 }
 
@@ -44,11 +46,13 @@ export function batchRow(row: RowView): BatchRow {
     barKind: barKind({ state: state ?? 'failed', outcome }),
     test: row.test,
     invitation: row.invitation,
+    choosable: job !== null,
     ready: row.ready,
   };
 }
 
-function labelOf({ job, state, outcome, wanted, ready, reason }: RowView): { label: string } {
+function labelOf({ job, erased, state, outcome, wanted, ready, reason }: RowView): { label: string } {
+  if (erased) return { label: 'batch.rowStates.erased' };
   if (job === null || state === null) return { label: 'batch.rowStates.refused' };
   if (state === 'draft') {
     if (!ready) return { label: 'batch.rowStates.noPassword' };
@@ -97,6 +101,7 @@ export function tiles({ state, counts, auth }: BatchView): Tile[] {
       kind: 'error',
     },
     { key: 'refused', value: counts.refused, show: 'refused', kind: 'warning' },
+    ...(counts.erased === 0 ? [] : [{ key: 'erased', value: counts.erased, show: 'all', kind: null } as const]),
     ...passwords,
   ];
 }
@@ -104,7 +109,7 @@ export function tiles({ state, counts, auth }: BatchView): Tile[] {
 /** Migrations that are over, of those that were taken. */
 export function endedOf({ counts }: BatchView): number {
   const { completed, failed, cancelled } = counts.states;
-  return completed + failed + cancelled;
+  return completed + failed + cancelled + counts.erased;
 }
 
 const ICONS: Readonly<Record<BatchAction, string>> = {
@@ -142,8 +147,13 @@ export function rowFilterOf(value: unknown): RowFilter {
   return ROW_FILTERS.find((one) => one === value) ?? 'all';
 }
 
-/** Whether something may change without a person. */
-export function isLive({ state, testing, counts }: BatchView): boolean {
+/** Migrations that something is done with now. */
+export function busyOf({ counts }: BatchView): number {
   const { queued, running, waiting, cancelling } = counts.states;
-  return testing || state === 'active' || queued + running + waiting + cancelling > 0;
+  return queued + running + waiting + cancelling;
+}
+
+/** Whether something may change without a person. */
+export function isLive(batch: BatchView): boolean {
+  return batch.testing || batch.state === 'active' || busyOf(batch) > 0;
 }

@@ -13,7 +13,7 @@ import { jobRow } from '../status/job-row.js';
 import { pageNumber, paging } from '../status/paging.js';
 import { BATCHES_API, JOBS_API } from '../tokens.js';
 import { WebController } from '../web-controller.js';
-import { WebError } from '../web-error.js';
+import { domainOf } from './batch-access.js';
 
 const PER_PAGE = 50;
 /** As many as one can look through; with more the address is typed. */
@@ -39,9 +39,7 @@ export class DomainController {
     @Who() who: Principal,
     @Sees() sees: Visibility,
   ): Promise<void> {
-    const domain = name.toLowerCase();
-    // Another's domain and one that is not there look the same.
-    if (!sees.all && !sees.domains.includes(domain)) throw new WebError('NOT_FOUND', 'There is nothing here.');
+    const domain = domainOf(sees, name);
     const filter = { ...readFilter(req.query), domain: '' };
     const page = pageNumber(req.query['page']);
     const [{ jobs, total }, mailboxes, batches] = await Promise.all([

@@ -213,7 +213,7 @@ export class StatusController {
       view,
       eventsUrl: view.live ? this.site.url(`/api/v1/jobs/${job.id}/events`) : null,
       credentials:
-        then === null
+        then === null || job.source.login !== undefined
           ? null
           : {
               then,

@@ -141,6 +141,49 @@ describe('a whole domain without JavaScript', () => {
     expect(web.batches.acts.at(-1)).toMatchObject({ action: 'finish', options: { anyway: true } });
   });
 
+  it('has its connection changed where nothing runs, and gives no password back', async () => {
+    const { id } = await putBatch(web, CSV, undefined, { state: 'paused', actions: ['resume'] });
+    await dora.goto(`/domains/new.test/batches/${id}`);
+    await dora.submit('/connection', { port: '143', security: 'starttls', fingerprint: '', adminPassword: SECRET });
+    expect(web.batches.batches.get(id)!.source).toMatchObject({ port: 143, security: 'starttls' });
+    expect(dora.text).toContain('The connection is changed');
+    expect(dora.page.text).not.toContain(SECRET);
+    web.batches.rowsOf.set(
+      id,
+      web.batches.rowsOf.get(id)!.map((row) => ({ ...row, state: 'running' as const })),
+    );
+    web.batches.recount(id);
+    await dora.goto(`/domains/new.test/batches/${id}`);
+    expect(dora.text).not.toContain('Connection to the old server');
+  });
+
+  it('takes control characters out of whatever is searched for', async () => {
+    const { id } = await putBatch(web, CSV);
+    const path = `/domains/new.test/batches/${id}`;
+    const asked: unknown[] = [];
+    const rows = web.batches.rows.bind(web.batches);
+    const listMailboxes = web.panel.listMailboxes.bind(web.panel);
+    web.batches.rows = async (sees, batch, query) => {
+      asked.push(query.q);
+      return rows(sees, batch, query);
+    };
+    web.panel.listMailboxes = async (who, domain, page) => {
+      asked.push(page.q);
+      return listMailboxes(who, domain, page);
+    };
+    try {
+      expect((await dora.goto(`${path}?q=%00be%1fn`)).page.status).toBe(200);
+      await dora.submit('/rows', { action: 'retry', rows: '2', here: '?q=%00ben' });
+      await dora.goto(`${path}/mailboxes`);
+      await dora.submit('/mailboxes', { which: 'some', do: 'search', q: '\u0000ali' });
+      expect(asked.filter((q) => q !== undefined && q !== '')).toEqual(['ben', 'ben', 'ben', 'ali']);
+      expect((await dora.goto('/domains/new.test%00')).page.status).toBe(200);
+    } finally {
+      web.batches.rows = rows;
+      web.panel.listMailboxes = listMailboxes;
+    }
+  });
+
   it('hands out links that work, and nothing to people of other domains', async () => {
     const { id } = await putBatch(web, CSV, { kind: 'ask-user' });
     web.batches.linksOf = [
