@@ -14,7 +14,8 @@ import { EXIT, UsageError } from './standalone/commands/usage.js';
 import { PACKAGE_DIR } from './standalone/infra/places.js';
 import { MAX_TTL_S, signToken, type Audience } from './standalone/keys.js';
 import { DEFAULT_TENANT } from './standalone/people.js';
-import { loadSettings, SettingsError } from './standalone/settings.js';
+import { loadSettings } from './standalone/settings.js';
+import { SettingsError } from './standalone/settings-check.js';
 
 interface TokenOptions {
   sub: string;

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { SignJWT } from 'jose';
 import type { Role } from '../panel/host-panel.js';
 import type { TokenIssuer } from '../panel/options.js';
-import { checkKeys, SettingsError, type Settings } from './settings.js';
+import type { Settings } from './settings.js';
+import { checkKeys, SettingsError } from './settings-check.js';
 
 /** `iss` of the tokens that this host signs itself. */
 export const OWN_ISSUER = 'urn:mailferry:standalone';

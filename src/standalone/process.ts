@@ -1,5 +1,6 @@
 import { ConsoleLogger, type LogLevel } from '@nestjs/common';
-import { SettingsError, type Settings } from './settings.js';
+import type { Settings } from './settings.js';
+import { SettingsError } from './settings-check.js';
 
 const LEVELS: Readonly<Record<Settings['logLevel'], LogLevel[]>> = {
   debug: ['fatal', 'error', 'warn', 'log', 'debug'],

@@ -6,7 +6,8 @@ import { DEFAULT_PORTS, type RedisAddress, type ResolvedOptions, type Webhook } 
 import { alive, commandLine } from './infra/process.js';
 import { masterKeys, ownIssuer } from './keys.js';
 import { StandalonePanel } from './panel.js';
-import { SettingsError, type DestinationSettings, type Settings } from './settings.js';
+import type { DestinationSettings, Settings } from './settings.js';
+import { SettingsError } from './settings-check.js';
 import { StandaloneStore } from './store.js';
 
 /** What `npm start` brought up by itself, for its children and for the command line in another shell. */

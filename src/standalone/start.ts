@@ -13,7 +13,8 @@ import { masterKeys, tokenKey } from './keys.js';
 import { lockDataDir } from './lock.js';
 import { readRuntime, removeRuntime, writeRuntime } from './runtime.js';
 import { startSandbox, type Sandbox } from './sandbox/sandbox.js';
-import { loadSettings, SettingsError, type Settings } from './settings.js';
+import { loadSettings, type Settings } from './settings.js';
+import { SettingsError } from './settings-check.js';
 import { usePostgres } from './shared-postgres.js';
 
 /** How long an external database may take to answer at the start, and the pages to come up (ms). */

@@ -2,7 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { loadSettings, SettingsError } from '../../src/standalone/settings.js';
+import { loadSettings } from '../../src/standalone/settings.js';
+import { SettingsError } from '../../src/standalone/settings-check.js';
 
 const KEY = Buffer.alloc(32, 7).toString('base64');
 

@@ -1,7 +1,8 @@
 import { createDataSource } from '../../database/data-source.js';
 import { migrateDatabase } from '../../database/migrate.js';
 import { readRuntime } from '../runtime.js';
-import { loadSettings, SettingsError } from '../settings.js';
+import { loadSettings } from '../settings.js';
+import { SettingsError } from '../settings-check.js';
 
 /** Applies what is missing, under the advisory lock. @throws Error with one line. */
 export async function migrateDatabaseCommand(say: (line: string) => void): Promise<void> {
