@@ -13,6 +13,7 @@ import { Outbox1764000004200 } from '../../migrations/1764000004200-outbox.js';
 import { ProtocolLogs1764000004300 } from '../../migrations/1764000004300-protocol-logs.js';
 import { LedgerLatency1764000004400 } from '../../migrations/1764000004400-ledger-latency.js';
 import { OneKindOfLink1764000004900 } from '../../migrations/1764000004900-one-kind-of-link.js';
+import { RecoveryFiles1764000005700 } from '../../migrations/1764000005700-recovery-files.js';
 import { ContentVersions1764000005500 } from '../../migrations/1764000005500-content-versions.js';
 import { BatchRounds1764000005100 } from '../../migrations/1764000005100-batch-rounds.js';
 import { BatchRowsKept1764000005600 } from '../../migrations/1764000005600-batch-rows-kept.js';
@@ -40,6 +41,7 @@ export const MIGRATIONS = [
   BatchRounds1764000005100,
   ContentVersions1764000005500,
   BatchRowsKept1764000005600,
+  RecoveryFiles1764000005700,
 ];
 
 /** A transaction whose client vanished holds its locks no longer than this; none of ours idles for seconds. */

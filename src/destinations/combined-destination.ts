@@ -15,6 +15,8 @@ import type {
   PlacedItem,
   Placement,
   StoreOutcome,
+  TakeAwayWish,
+  TakenAway,
   UpdateOutcome,
   Whereabouts,
 } from './destination.js';
@@ -144,6 +146,16 @@ export class CombinedDestination implements Destination {
     signal: AbortSignal,
   ): AsyncGenerator<UpdateOutcome> {
     yield* this.of(folder).update?.(folder, updates, mayCommit, signal) ?? [];
+  }
+  takeAway(
+    folder: DestinationFolder,
+    wish: TakeAwayWish,
+    mayCommit: () => boolean,
+    signal: AbortSignal,
+  ): Promise<TakenAway> {
+    const { takeAway } = this.of(folder);
+    if (takeAway === undefined) throw new Error('items of this folder are only set aside');
+    return takeAway.call(this.of(folder), folder, wish, mayCommit, signal);
   }
   setAside(
     folder: DestinationFolder,

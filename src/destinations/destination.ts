@@ -109,6 +109,24 @@ export interface AsideOutcome {
   readonly missing: readonly DestinationId[];
 }
 
+/** Items of a folder that are to go for good where there is no recovery folder for them. */
+export interface TakeAwayWish {
+  readonly items: readonly FoundItem[];
+  /** What came at or after it stays. */
+  readonly before: DestinationMark;
+  /** Others stay. */
+  readonly kinds: readonly ItemKind[];
+  /** True of the digest of something that was copied or recognised: it stays, whatever it is called. */
+  readonly isKnown: (digest: Digest) => boolean;
+  /** Gets the content of each that will go. Nothing goes before it resolves. */
+  readonly keep: (objects: AsyncIterable<Uint8Array>) => Promise<void>;
+}
+export interface TakenAway {
+  readonly removed: number;
+  /** `guests`: people would be told; `changed`: it came or changed meanwhile, or may not be removed. */
+  readonly stayed: readonly { readonly why: 'guests' | 'changed'; readonly items: number }[];
+}
+
 /**
  * What became of a folder that was written before. `perhaps`: it is not where it was, and one of these, which have its
  * epoch, may be it: its items tell, and `unlessNone` holds if they tell it of none. `gone`: removed, or thrown into the trash.
@@ -198,5 +216,12 @@ export interface Destination {
     into: readonly string[],
     signal: AbortSignal,
   ): Promise<AsideOutcome>;
+  /** For kinds that have no recovery folder. Left out: items are only set aside. */
+  takeAway?(
+    folder: DestinationFolder,
+    wish: TakeAwayWish,
+    mayCommit: () => boolean,
+    signal: AbortSignal,
+  ): Promise<TakenAway>;
   close(): Promise<void>;
 }

@@ -1,5 +1,6 @@
 import type { ItemKind } from '../mailbox/kinds.js';
 import type { Visibility } from '../jobs/contract.js';
+import type { RecoveryContent, RecoveryFile } from './recovery.js';
 import type { Counts, FolderProgress, JobView } from '../jobs/job.js';
 
 export interface ReportItem {
@@ -40,6 +41,9 @@ export interface ReportsApi {
   ): Promise<{ items: readonly ReportItem[]; total: number } | null>;
   /** kind,folder,subject,date,size,outcome,code,message; cells that a spreadsheet would run are neutralised. */
   csv(visibility: Visibility, id: string): Promise<AsyncIterable<string> | null>;
+  /** What a replace took out of calendars and address books; empty for whoever does not own the mailbox. */
+  recovery(visibility: Visibility, id: string): Promise<readonly RecoveryFile[]>;
+  recoveryContent(visibility: Visibility, id: string, file: string): Promise<RecoveryContent | null>;
   /** One line for each row of a batch: row,mailbox,source_username,state,outcome,found,copied,... */
   batchCsv(visibility: Visibility, id: string): Promise<AsyncIterable<string> | null>;
 }

@@ -9,6 +9,7 @@ import type { ItemKind } from '../mailbox/kinds.js';
 import type { Report, ReportChange, ReportItem, ReportsApi } from './contract.js';
 import { batchCsv } from './batch-csv.js';
 import { csvLine } from './csv.js';
+import { recoveryContent, type RecoveryContent, type RecoveryFile, recoveryFiles } from './recovery.js';
 import { wordsForChange, wordsForRefusal } from './words.js';
 
 /** Items a report shows; the CSV has all. */
@@ -46,6 +47,14 @@ export class ReportsService implements ReportsApi {
     if (job === null) return null;
     const [rows, changes] = await Promise.all([this.page(id, null, null, MAX_ITEMS), this.changes(id)]);
     return { job, counts: countsOf(job.folders), folders: job.folders, items: rows.map(itemOf), changes };
+  }
+
+  recovery(visibility: Visibility, id: string): Promise<readonly RecoveryFile[]> {
+    return recoveryFiles(this.db, visibility, id);
+  }
+
+  recoveryContent(visibility: Visibility, id: string, file: string): Promise<RecoveryContent | null> {
+    return recoveryContent(this.db, visibility, id, file);
   }
 
   async items(

@@ -79,6 +79,9 @@ export const CHANGES: Readonly<Record<string, string>> = {
   SURPLUS_COPY: 'The new mailbox may hold a copy too many; nothing was deleted.',
   STORED_AGAIN: 'A message was lost by the new server and was stored again.',
   SET_ASIDE: 'What was there before is now in the recovery folder.',
+  TAKEN_AWAY: 'What was there before was taken away; a file with all of it can be downloaded from this report',
+  KEPT_FOR_GUESTS: 'These stayed because the new server would tell their guests that they are cancelled',
+  KEPT_AS_CHANGED: 'These stayed because they came or changed while the migration ran',
   REPLACE_REFUSED: 'Nothing in the new mailbox was replaced.',
 };
 

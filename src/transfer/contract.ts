@@ -54,6 +54,15 @@ export interface TransferListener {
   log(level: 'info' | 'warn' | 'error', message: string, detail?: Readonly<Record<string, unknown>>): void;
 }
 
+/** Keeps what a replace takes away for good, with the job. */
+export interface RecoveryKeeper {
+  /**
+   * Makes one file of the objects (iCalendar or vCard). Durable when it resolves; without objects there is none. A wish that fails leaves nothing.
+   * @returns how many there were
+   */
+  keep(from: { readonly kind: ItemKind; readonly folder: string }, objects: AsyncIterable<Uint8Array>): Promise<number>;
+}
+
 export interface TransferParts {
   readonly source: Source;
   readonly destination: Destination;
@@ -65,6 +74,8 @@ export interface TransferParts {
   readonly run: string;
   readonly holder: string;
   readonly retryFailed: boolean;
+  /** Left out: what has no recovery folder stays where it is. */
+  readonly recovery?: RecoveryKeeper;
   /** Called at every numbered step; throwing there is a crash. */
   readonly step?: (step: Step) => void | Promise<void>;
   readonly now?: () => Date;

@@ -1,4 +1,6 @@
 import type { DestinationId } from '../destinations/destination.js';
+import type { Digest } from '../mailbox/digest.js';
+import type { Note } from '../mailbox/item.js';
 import type { Lane } from './lane.js';
 import { unclaimed } from './look.js';
 import { withRetries } from './retry.js';
@@ -31,10 +33,8 @@ export async function setOldAside(run: Run, lanes: readonly Lane[]): Promise<voi
   for (const lane of lanes) {
     run.check();
     if (!lane.hasPreExisting()) continue;
-    // Removing an event would tell everybody who is invited to it.
     if (lane.folder.kind !== 'mail') {
-      const detail = `${lane.name}: calendars and address books keep what was in them`;
-      await run.ledger.remark(lane.sources[0]?.id ?? null, [{ code: 'REPLACE_REFUSED', detail }]);
+      await takeOldAway(run, lane, lanes);
       continue;
     }
     const old = (await unclaimed(run, lane, '1', lane.firstMark.mark)).map((item) => item.id);
@@ -55,4 +55,52 @@ export async function setOldAside(run: Run, lanes: readonly Lane[]): Promise<voi
       await run.ledger.remark(lane.sources[0]?.id ?? null, notes);
     }
   }
+}
+
+/**
+ * Calendars and address books have no recovery folder: what was in them is kept as a file with the job, and then goes. Not while something of
+ * these kinds has not arrived, since what is there under its name may be the only one.
+ */
+async function takeOldAway(run: Run, lane: Lane, lanes: readonly Lane[]): Promise<void> {
+  const { destination, ledger, parts } = run;
+  const { recovery } = parts;
+  const source = lane.sources[0]?.id ?? null;
+  const refuse = (why: string): Promise<void> =>
+    ledger.remark(source, [{ code: 'REPLACE_REFUSED', detail: `${lane.name}: ${why}` }]);
+  if (destination.takeAway === undefined || recovery === undefined)
+    return refuse('calendars and address books keep what was in them');
+  const others = lanes.filter(({ folder }) => folder.kind !== 'mail').flatMap(({ sources }) => sources);
+  const counts = await ledger.counts();
+  if (others.some(({ id }) => (counts.get(id)?.failed ?? 0) > 0))
+    return refuse('some of what is to come did not arrive');
+  const known = new Set<Digest>();
+  for (const { id } of others)
+    for await (const window of ledger.bindings(id))
+      for (const { digest } of window) if (digest !== null) known.add(digest);
+  const items = await unclaimed(run, lane, '1', lane.firstMark.mark);
+  if (items.length === 0) return;
+  const { removed, stayed } = await destination.takeAway(
+    lane.folder,
+    {
+      items,
+      before: lane.firstMark,
+      kinds: lane.sources.map((one) => one.source.kind),
+      isKnown: (digest) => known.has(digest),
+      keep: async (objects) => {
+        const kept = await recovery.keep({ kind: lane.folder.kind, folder: lane.name }, objects);
+        if (kept > 0) await run.step('set-aside');
+      },
+    },
+    run.mayCommit,
+    run.signal,
+  );
+  const notes: Note[] = Array.from({ length: removed }, () => ({ code: 'TAKEN_AWAY', detail: lane.name }));
+  for (const { why, items: n } of stayed)
+    notes.push(
+      ...Array.from({ length: n }, () => ({
+        code: why === 'guests' ? 'KEPT_FOR_GUESTS' : 'KEPT_AS_CHANGED',
+        detail: lane.name,
+      })),
+    );
+  if (notes.length > 0) await ledger.remark(source, notes);
 }

@@ -20,6 +20,7 @@ import { GuardedSource } from './guarded-source.js';
 import { HANDED_BACK, judge, judgeError, unforeseen, type Verdict } from './run-end.js';
 import { nextJob } from './next-job.js';
 import { ProtocolLog } from './protocol-log.js';
+import { RecoveryFiles } from './recovery-files.js';
 import { readingOf, transferOptions } from './run-options.js';
 import { type Choose, type Claimed, RunRecords } from './run-record.js';
 import { RunWatch } from './run-watch.js';
@@ -61,6 +62,7 @@ export class RunJob {
     @Inject(LINKS) private readonly links: Links,
     @Inject(LEDGER) private readonly ledger: Ledger,
     @Inject(STAGING) private readonly staging: Staging,
+    @Inject(RecoveryFiles) private readonly recovery: RecoveryFiles,
     @Inject(RUN_TRANSFER) private readonly runTransfer: RunTransfer,
   ) {
     this.records = new RunRecords(db, changes);
@@ -211,6 +213,7 @@ export class RunJob {
         run: run.id,
         holder: `${run.worker ?? 'worker'}/${run.id}`,
         retryFailed: run.kind === 'retry',
+        recovery: this.recovery.keeperFor(job.id),
       },
       transferOptions(job),
       watch.stop.signal,

@@ -5,6 +5,7 @@ import { DestinationAccess } from './destination-access.js';
 import { ENDPOINT_PROVIDERS } from './endpoint-providers.js';
 import { OutboxSender } from './notices/outbox-sender.js';
 import { Pruner } from './pruner.js';
+import { RecoveryFiles } from './recovery-files.js';
 import { RunJob } from './run-job.js';
 import { SameMailbox } from './same-mailbox.js';
 import { SecretOpener } from './secret-opener.js';
@@ -20,6 +21,7 @@ export const WORKER_SERVICES: Provider[] = [
   DestinationAccess,
   SameMailbox,
   TestRecord,
+  RecoveryFiles,
   RunJob,
   ConnectionTester,
   Sweeper,

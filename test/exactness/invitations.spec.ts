@@ -35,7 +35,7 @@ describe('people who are in copied events', () => {
   if (typeof from === 'string' || typeof to === 'string')
     return it.skip(`servers cannot be had here: ${String(from)} ${String(to)}`, () => undefined);
 
-  it('hear nothing of it: not of the first copy, nor of a second run, a retry or a replace', async () => {
+  it('hear nothing of it: not of the first copy, nor of a cancel, a second run, a retry, a replace or a change', async () => {
     const [old, fresh] = [await from.account(), await to.account()];
     const [source, target] = [rawDav(old), rawDav(fresh)];
     const url = await source.makeCalendar('Team', ['VEVENT']);
@@ -53,11 +53,23 @@ describe('people who are in copied events', () => {
       () => davSource(old),
       () => davDestination(fresh),
     );
-    for (const existing of ['keep', 'keep', 'replace'] as const) {
-      const told = await migration.run({ kinds: ['calendars'], existing });
+    const kinds = ['calendars'] as const;
+    const cancelled = await migration.run({ kinds: [...kinds] }, undefined, { stopAt: 'stored-item' });
+    expect(cancelled.end).toEqual({ is: 'stopped', why: 'cancel' });
+    const retry = { retryFailed: true };
+    for (const [existing, ways] of [
+      ['keep', {}],
+      ['keep', retry],
+      ['replace', {}],
+      ['replace', retry],
+    ] as const) {
+      const told = await migration.run({ kinds: [...kinds], existing }, undefined, ways);
       expect(told.end).toEqual({ is: 'completed', outcome: 'complete' });
       expect(told.counts).toMatchObject({ found: 2, failed: 0 });
     }
+    // What changes at the old provider is written anew: no guest hears of the new time.
+    await source.put(url, 'a.ics', meeting('organized', fresh.user, 'guest@elsewhere.test', 'TENTATIVE'));
+    expect((await migration.run({ kinds: [...kinds] })).remarks).toMatchObject({ CONTENT_UPDATED: 1 });
     await sends('control-after');
     const about = to.mailOut().filter((mail) => !mail.includes('control-'));
     expect(about).toEqual([]);

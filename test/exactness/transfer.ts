@@ -1,6 +1,8 @@
 import type { Destination } from '../../src/destinations/destination.js';
+import { calendarFile, cardFile } from '../../src/conversion/join.js';
+import type { ItemKind } from '../../src/mailbox/kinds.js';
 import type { Source } from '../../src/sources/source.js';
-import type { Step, TransferEnd, TransferOptions } from '../../src/transfer/contract.js';
+import type { RecoveryKeeper, Step, TransferEnd, TransferOptions } from '../../src/transfer/contract.js';
 import { runTransfer } from '../../src/transfer/run-transfer.js';
 import { BodyStaging } from '../../src/transfer/staging.js';
 import { destinationOn } from '../destinations/imap-mailbox.js';
@@ -38,6 +40,14 @@ export interface Told {
   readonly log: readonly string[];
 }
 
+export interface Ways {
+  readonly retryFailed?: boolean;
+  readonly stop?: AbortController;
+  /** Cancelled at the first such step. */
+  readonly stopAt?: Step;
+  readonly recovery?: RecoveryKeeper;
+}
+
 /** What a crashed run throws. */
 export class Crash extends Error {}
 
@@ -47,6 +57,8 @@ export class Migration {
   private readonly clock = new FakeClock();
   private readonly link = this.ledger().link();
   private runs = 0;
+  /** What replaces took away. */
+  readonly recovered: { readonly kind: ItemKind; readonly folder: string; readonly text: string }[] = [];
 
   constructor(
     private readonly from: TestAccount | (() => Source),
@@ -57,8 +69,27 @@ export class Migration {
     return new MemoryLedger({ store: this.store, clock: this.clock });
   }
 
+  private keeper(): RecoveryKeeper {
+    return {
+      keep: async ({ kind, folder }, objects) => {
+        const file = kind === 'contacts' ? cardFile() : calendarFile();
+        let [text, items] = ['', 0];
+        for await (const object of objects) {
+          text += file.add(object);
+          items++;
+        }
+        if (items > 0) this.recovered.push({ kind, folder, text: text + file.end() });
+        return items;
+      },
+    };
+  }
+
   /** @param dieAt the engine ends at the first such step, as a crash would end it. */
-  async run(options: Partial<TransferOptions> = {}, dieAt?: Step): Promise<Told> {
+  async run(
+    options: Partial<TransferOptions> = {},
+    dieAt?: Step,
+    { stop = new AbortController(), ...more }: Ways = {},
+  ): Promise<Told> {
     const job = `job ${++this.runs}`;
     const log: string[] = [];
     const parts = {
@@ -77,12 +108,14 @@ export class Migration {
       job,
       run: job,
       holder: 'test',
-      retryFailed: false,
+      retryFailed: more.retryFailed ?? false,
       step: (step: Step) => {
         if (step === dieAt) throw new Crash();
+        if (step === more.stopAt) stop.abort('cancel');
       },
+      recovery: more.recovery ?? this.keeper(),
     };
-    const end = await runTransfer(parts, { ...OPTIONS, ...options }, new AbortController().signal);
+    const end = await runTransfer(parts, { ...OPTIONS, ...options }, stop.signal);
     const sum = { found: 0, copied: 0, alreadyThere: 0, skipped: 0, failed: 0 };
     for (const c of this.store.job(job).counters.values()) {
       sum.found += c.found;

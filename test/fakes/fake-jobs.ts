@@ -22,6 +22,7 @@ import type { JobAction, JobView, TestResult, TestView } from '../../src/jobs/jo
 import { allowedActions, isFinal, next } from '../../src/jobs/job-state.js';
 import { isVisible } from '../../src/jobs/visibility.js';
 import type { JobEventMessage, ProgressApi } from '../../src/progress/contract.js';
+import type { RecoveryContent, RecoveryFile } from '../../src/reports/recovery.js';
 import type { Report, ReportItem, ReportsApi } from '../../src/reports/contract.js';
 
 interface FakeRecord {
@@ -346,6 +347,24 @@ export class FakeProgress implements ProgressApi {
 }
 
 export class FakeReports implements ReportsApi {
+  /** Files of a replace by id of the job, with their content. */
+  readonly recovered = new Map<string, (RecoveryFile & { readonly content: string })[]>();
+
+  async recovery(visibility: Visibility, id: string): Promise<readonly RecoveryFile[]> {
+    const report = await this.report(visibility, id);
+    const own = report !== null && visibility.mailboxes.includes(report.job.mailbox);
+    return own ? (this.recovered.get(id) ?? []).map(({ content: _, ...file }) => file) : [];
+  }
+  async recoveryContent(visibility: Visibility, id: string, file: string): Promise<RecoveryContent | null> {
+    if ((await this.recovery(visibility, id)).length === 0) return null;
+    const found = this.recovered.get(id)!.find((one) => one.id === file);
+    if (found === undefined) return null;
+    const chunks = (async function* () {
+      yield Buffer.from(found.content);
+    })();
+    return { name: found.name, type: 'text/calendar; charset=utf-8', chunks };
+  }
+
   constructor(private readonly room: FakeRoom) {}
 
   async report(visibility: Visibility, id: string): Promise<Report | null> {

@@ -76,6 +76,8 @@ describe("somebody else's job (case 24)", () => {
     ['get', ''],
     ['get', '/report'],
     ['get', '/report.csv'],
+    ['get', '/recovery'],
+    ['get', `/recovery/${NOBODYS}`],
     ['get', '/items'],
     ['get', '/events'],
     ['post', '/cancel'],

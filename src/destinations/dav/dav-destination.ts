@@ -18,6 +18,8 @@ import type {
   PlacedItem,
   Placement,
   StoreOutcome,
+  TakeAwayWish,
+  TakenAway,
   UpdateOutcome,
   Whereabouts,
 } from '../destination.js';
@@ -28,6 +30,7 @@ import { type DavAccountOptions, OpenAccount } from './open-account.js';
 import { collectionFor, planCollections } from './plan.js';
 import { epochChanged, fingerprints, listFound } from './read-back.js';
 import { storeObjects } from './store.js';
+import { takeAway } from './take-away.js';
 import { updateObjects } from './update.js';
 
 /** Calendars and address books of the new mailbox, over CalDAV and CardDAV. */
@@ -165,6 +168,16 @@ export class DavDestination implements Destination {
     signal: AbortSignal,
   ): AsyncGenerator<UpdateOutcome> {
     yield* updateObjects(await this.opened().placeOf(folder, signal), updates, mayCommit, signal);
+  }
+
+  async takeAway(
+    folder: DestinationFolder,
+    wish: TakeAwayWish,
+    mayCommit: () => boolean,
+    signal: AbortSignal,
+  ): Promise<TakenAway> {
+    const open = this.opened();
+    return takeAway(await open.placeOf(folder, signal), wish, open.words, mayCommit, signal);
   }
 
   setAside(

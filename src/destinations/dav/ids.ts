@@ -31,6 +31,11 @@ export function ownName(key: string, extension: 'ics' | 'vcf', part = 0): string
   return `${OWN_NAME}${key}${part === 0 ? '' : `-${part}`}.${extension}`;
 }
 
+/** Of a mark (s); null: it says none. */
+export function momentOf(mark: string): number | null {
+  return /^2\d{12}$/.test(mark) ? Number(mark.slice(1)) : null;
+}
+
 /** A mark that says when it was made: of two, the later one is the higher. */
 export function markAt(seconds: number): string {
   return `2${String(Math.max(0, Math.floor(seconds))).padStart(MOMENT_DIGITS, '0')}`;

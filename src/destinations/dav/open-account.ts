@@ -34,6 +34,8 @@ export class OpenAccount {
     readonly client: DavClient,
     readonly accounts: Readonly<Partial<Record<DavService, DavAccount>>>,
     readonly target: TargetProfile,
+    /** What the server says of itself. */
+    readonly words: string,
   ) {}
 
   /** @throws TransferError when the server cannot be reached, or has neither calendars nor address books for the login */
@@ -59,7 +61,7 @@ export class OpenAccount {
       const home = accounts.caldav?.calendarHomes[0] ?? accounts.carddav?.addressHomes[0];
       if (home === undefined) throw noAccount();
       const server = await client.repeatable(signal, () => askServer(client, home, signal));
-      return new OpenAccount(client, accounts, targetProfile(server.words));
+      return new OpenAccount(client, accounts, targetProfile(server.words), server.words);
     } catch (error) {
       client.close();
       throw error;

@@ -1,6 +1,9 @@
 import { type DavClient, failed } from './client.js';
 import type { DavFailure } from './failure.js';
 
+/** SOGo sends invitations unless it is told not to; RFC 6638 section 8.1 stops replies of attendees elsewhere. */
+export const QUIET = { 'x-sogo-send-appointment-notifications': 'NO', 'schedule-reply': 'F' } as const;
+
 export type PutResult =
   { readonly is: 'stored'; readonly etag: string | null } | { readonly is: 'refused'; readonly failure: DavFailure };
 
@@ -17,11 +20,9 @@ export function put(
   replaces: string | null = null,
 ): Promise<PutResult> {
   const { url, bytes, type } = object;
-  // SOGo sends invitations unless it is told not to; RFC 6638 section 8.1 stops replies of attendees elsewhere.
-  const quiet = { 'x-sogo-send-appointment-notifications': 'NO', 'schedule-reply': 'F' };
   const condition: Record<string, string> = replaces === null ? { 'if-none-match': '*' } : { 'if-match': replaces };
   return client.exchange(
-    { method: 'PUT', url, body: { bytes, type }, headers: { ...condition, ...quiet } },
+    { method: 'PUT', url, body: { bytes, type }, headers: { ...condition, ...QUIET } },
     signal,
     async (response): Promise<PutResult> => {
       if (response.status >= 200 && response.status < 300) return { is: 'stored', etag: response.headers.etag ?? null };

@@ -35,6 +35,29 @@ export class ReportsController {
     res.json(found(await this.reports.report(visibility, idOf(id))));
   }
 
+  @Get(':id/recovery')
+  @Access('api.report')
+  async recovery(@Sees() visibility: Visibility, @Param('id') id: string, @Res() res: Response): Promise<void> {
+    found(await this.reports.report(visibility, idOf(id)));
+    res.json({ files: await this.reports.recovery(visibility, idOf(id)) });
+  }
+
+  @Get(':id/recovery/:file')
+  @Access('api.report')
+  async recoveryFile(
+    @Sees() visibility: Visibility,
+    @Param('id') id: string,
+    @Param('file') file: string,
+    @Res() res: Response,
+  ): Promise<void> {
+    const { name, type, chunks } = found(await this.reports.recoveryContent(visibility, idOf(id), idOf(file)));
+    res.status(200);
+    res.setHeader('Content-Type', type);
+    res.setHeader('Content-Disposition', `attachment; filename="${name}"`);
+    res.setHeader('Cache-Control', 'no-store');
+    await pipeline(Readable.from(chunks), res).catch(() => res.destroy());
+  }
+
   @Get(':id/report.csv')
   @Access('api.report')
   async csv(@Sees() visibility: Visibility, @Param('id') id: string, @Res() res: Response): Promise<void> {

@@ -142,6 +142,22 @@ export const API_ROUTES: readonly ApiRoute[] = [
     errors: [404],
   },
   {
+    method: 'get',
+    path: '/jobs/:id/recovery',
+    summary: 'What a replace took out of calendars and address books, as files; only for whose mailbox it is',
+    params: id,
+    answers: { 200: { says: 'The files', body: s.RecoveryFiles } },
+    errors: [404],
+  },
+  {
+    method: 'get',
+    path: '/jobs/:id/recovery/:file',
+    summary: 'One of these files: iCalendar or vCard',
+    params: { ...id, file: z.uuid() },
+    answers: { 200: { says: 'The file, UTF-8', body: 'text/calendar' } },
+    errors: [404],
+  },
+  {
     method: 'post',
     path: '/batches',
     summary: 'Set up the migrations of a domain: every row is checked, nothing is dialled; start them if wished',

@@ -247,6 +247,21 @@ const ReportItem = z
     message: z.string(),
   })
   .meta({ id: 'ReportItem' });
+export const RecoveryFiles = z
+  .object({
+    files: z.array(
+      z.object({
+        id: z.string(),
+        kind,
+        folder: z.string(),
+        name: z.string(),
+        items: count,
+        bytes: count,
+        createdAt: when,
+      }),
+    ),
+  })
+  .meta({ id: 'RecoveryFiles' });
 export const ItemsPage = z
   .object({ items: z.array(ReportItem), page: count, perPage: count, total: count })
   .meta({ id: 'ItemsPage' });

@@ -104,9 +104,10 @@ export class StatusController {
   ): Promise<void> {
     const outcome = reportFilter(req.query['outcome']);
     const page = pageNumber(req.query['page']);
-    const [report, list] = await Promise.all([
+    const [report, list, recovery] = await Promise.all([
       this.reports.report(sees, idOf(id)),
       this.reports.items(sees, idOf(id), { ...(outcome && { outcome }), page, perPage: ITEMS_PER_PAGE }),
+      this.reports.recovery(sees, idOf(id)),
     ]);
     if (report === null || list === null) throw notFound();
     const path = this.site.url(`/jobs/${id}/report`);
@@ -121,6 +122,7 @@ export class StatusController {
       ...reportPage(report, list.items, outcome, path),
       filters: reportFilters(report.counts, outcome, path, (key) => this.renderer.t(req, key)),
       paging: paging(path, { outcome: outcome ?? '' }, page, ITEMS_PER_PAGE, list.total),
+      recovery: recovery.map((file) => ({ ...file, href: this.site.url(`/api/v1/jobs/${id}/recovery/${file.id}`) })),
       csvUrl: this.site.url(`/api/v1/jobs/${id}/report.csv`),
     });
     res.send(html);

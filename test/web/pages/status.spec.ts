@@ -175,6 +175,7 @@ describe('the pages of a migration without JavaScript', () => {
     expect(alice.page.text).toContain('&lt;img src&#x3D;x&gt;');
     expect(alice.page.text).toContain(`/migrate/api/v1/jobs/${id}/report.csv`);
     expect(alice.text).toContain('Page 1 of 2');
+    expect(alice.text).not.toContain('What was there before');
     await alice.goto(`/jobs/${id}/report?page=2`);
     expect(alice.text).toContain('Letter 59');
     await alice.goto(`/jobs/${id}/report?outcome=failed`);
