@@ -1,54 +1,14 @@
 import type { Duplex } from 'node:stream';
 import { ImapFailure } from './failure.js';
-import { QUIET_MS, WIRE_LIMITS } from './limits.js';
-import {
-  announcesLiteral,
-  isStatusLine,
-  parsePrefix,
-  parseResponse,
-  type Piece,
-  type Response,
-  type ResponseCode,
-  Streamed,
-  type Value,
-} from './parse.js';
+import { WIRE_LIMITS } from './limits.js';
+import type { Response, ResponseCode, Value } from './parse.js';
+import { type CommandHooks, type Completion, type Pending, PendingCommands, type WriteCommand } from './pending.js';
+import { type LiteralTaker, ResponseReader } from './response-reader.js';
+import { Standstill } from './standstill.js';
+import { Trace } from './trace.js';
 import { ServerTraits } from './traits.js';
-import { LiteralStream, Wire } from './wire.js';
+import { Wire } from './wire.js';
 import { CommandWriter } from './writer.js';
-
-export type DataResponse = Extract<Response, { is: 'data' }>;
-export type StatusResponse = Extract<Response, { is: 'status' }>;
-export type Completion = { readonly code: ResponseCode | null; readonly text: string };
-
-/** Takes a literal while it arrives. What it leaves unread is thrown away. Rejecting ends the connection. */
-export type LiteralTaker = (bytes: LiteralStream) => Promise<void>;
-
-export interface CommandHooks {
-  /** An untagged answer while the command is under way; true: it was meant for this command. */
-  onUntagged?(response: DataResponse | StatusResponse): boolean;
-  /** A literal is about to arrive. `prefix` is what the answer said before it. Null: not for this command. */
-  onLiteral?(prefix: readonly Value[], size: number): LiteralTaker | null;
-  /** Opens a mailbox: what comes before its own answer is not meant for the commands behind it. */
-  readonly barrier?: boolean;
-  /** Nobody waits for the answer: whoever takes the connection next need not either. */
-  readonly aside?: boolean;
-  /** No progress for this long ends the connection (ms). */
-  quietMs?: number;
-}
-
-/** Writes a command after its tag, the final CRLF included. */
-export type WriteCommand = (out: CommandWriter) => Promise<void>;
-
-interface Pending {
-  readonly tag: string;
-  readonly label: string;
-  /** What the protocol log shows of it. */
-  readonly said: string;
-  readonly hooks: CommandHooks;
-  readonly resolve: (done: Completion) => void;
-  readonly reject: (error: unknown) => void;
-  goAhead: { resolve: () => void; reject: (error: unknown) => void } | null;
-}
 
 /** The mailbox a connection has open. */
 export interface Selected {
@@ -69,20 +29,16 @@ export class ImapConnection {
   fastestMs = Infinity;
   /** Monotonic moment of the last command's end (ms). */
   idleSince = performance.now();
-  private readonly wire: Wire;
-  private readonly pending = new Map<string, Pending>();
+  private readonly answers: ResponseReader;
+  private readonly standstill: Standstill;
+  private readonly pending = new PendingCommands();
   private counter = 0;
   private strays = 0;
-  /** Bytes of answers since a command was last completed. */
-  private talked = 0;
   private writing: Promise<unknown> = Promise.resolve();
   private writer: 'idle' | 'ours' | 'server' = 'idle';
-  private progressAt = performance.now();
-  private timer: NodeJS.Timeout | null = null;
   private leaving = false;
   private ended: unknown = null;
-  private say: ((line: string) => void) | null = null;
-  private readonly heard = new Map<string, number>();
+  private trace: Trace | null = null;
   private readonly broken: Promise<never>;
   private breakNow: (error: unknown) => void = () => undefined;
 
@@ -98,13 +54,19 @@ export class ImapConnection {
       this.breakNow = reject;
     });
     this.broken.catch(() => undefined);
-    this.wire = new Wire(socket, () => this.touch());
+    const wire: Wire = new Wire(socket, () => this.standstill.touch());
+    this.standstill = new Standstill(
+      () => this.pending.quietMs,
+      () => !wire.waiting || this.writer === 'ours',
+      () => this.end(new ImapFailure('quiet', 'the server stopped answering'), null),
+    );
+    this.answers = new ResponseReader(wire, (prefix, size) => this.takerFor(prefix, size));
     void this.read();
   }
 
   /** From now on `say` hears commands and answers in short. After the sign-in: what is sent there is nobody's business. */
   traceTo(say: ((line: string) => void) | null): void {
-    this.say = say;
+    this.trace = say === null ? null : new Trace(say, this.scrub);
   }
 
   get closed(): boolean {
@@ -113,7 +75,7 @@ export class ImapConnection {
 
   /** Commands under way that somebody waits for. */
   get busy(): number {
-    return [...this.pending.values()].filter(({ hooks }) => hooks.aside !== true).length;
+    return this.pending.awaited;
   }
 
   has(capability: string): boolean {
@@ -155,20 +117,20 @@ export class ImapConnection {
   private async write(command: Pending, write: WriteCommand): Promise<void> {
     if (this.traits.pace.pause > 0) await this.traits.pace.wait(this.broken);
     if (this.ended !== null) return command.reject(this.ended);
-    this.pending.set(command.tag, command);
-    this.say?.(`> ${command.tag} ${command.said}`);
-    this.touch();
-    this.arm();
+    this.pending.add(command);
+    this.trace?.sent(command.tag, command.said);
+    this.standstill.touch();
+    this.standstill.watch();
     const nextContinuation = (): Promise<void> =>
       new Promise((resolve, reject) => {
         if (this.ended !== null) reject(this.ended);
-        else if (!this.pending.has(command.tag)) reject(new ImapFailure('protocol', 'the server answered too early'));
+        else if (!this.pending.has(command)) reject(new ImapFailure('protocol', 'the server answered too early'));
         else command.goAhead = { resolve, reject };
       });
     const literals = this.has('LITERAL+') ? 'all' : this.has('LITERAL-') ? 'small' : 'synchronising';
     const waiting = (forServer: boolean): void => {
       this.writer = forServer ? 'server' : 'ours';
-      this.touch();
+      this.standstill.touch();
     };
     const out = new CommandWriter(this.socket, waiting, this.broken, nextContinuation, literals);
     this.writer = 'ours';
@@ -178,70 +140,42 @@ export class ImapConnection {
       await out.flush();
     } catch (error) {
       // A NO before the literal ends the command alone; anything else leaves half a command on the wire.
-      if (!(error instanceof ImapFailure && error.kind === 'refused' && !this.pending.has(command.tag))) {
+      if (!(error instanceof ImapFailure && error.kind === 'refused' && !this.pending.has(command))) {
         this.end(error, command);
       }
     } finally {
       this.writer = 'idle';
-      this.touch();
+      this.standstill.touch();
     }
   }
 
   private async read(): Promise<void> {
     try {
-      for (;;) this.dispatch(await this.response());
+      for (;;) this.dispatch(await this.answers.next());
     } catch (error) {
       this.end(error, null);
     }
   }
 
-  private async response(): Promise<Response> {
-    const pieces: Piece[] = [];
-    let kept = 0;
-    for (;;) {
-      const line = this.wire.tryLine() ?? (await this.wire.line());
-      kept += line.length;
-      this.talked += line.length;
-      const endless = this.talked > WIRE_LIMITS.talkBytes || pieces.length > WIRE_LIMITS.pieces;
-      if (kept > WIRE_LIMITS.responseBytes || endless) {
-        throw new ImapFailure('too-large', 'the server sent too long an answer');
-      }
-      const literal = pieces.length === 0 && isStatusLine(line) ? null : announcesLiteral(line);
-      pieces.push(literal === null ? line : literal.text);
-      if (literal === null) return parseResponse(pieces);
-      const piece = await this.literal(pieces, literal.size);
-      if (!(piece instanceof Streamed)) {
-        kept += piece.length;
-        this.talked += piece.length;
-      }
-      pieces.push(piece);
+  private takerFor(prefix: readonly Value[], size: number): LiteralTaker | null {
+    for (const command of this.pending.begun()) {
+      const take = command.hooks.onLiteral?.(prefix, size);
+      if (take == null) continue;
+      return async (bytes) => {
+        try {
+          await take(bytes);
+        } catch (error) {
+          this.end(error, command);
+          throw error;
+        }
+        this.standstill.touch();
+      };
     }
-  }
-
-  private async literal(pieces: readonly Piece[], size: number): Promise<Buffer | Streamed> {
-    const prefix = parsePrefix(pieces);
-    for (const command of this.begun()) {
-      const taker = command.hooks.onLiteral?.(prefix, size);
-      if (taker == null) continue;
-      const bytes = new LiteralStream(this.wire, size);
-      try {
-        await taker(bytes);
-      } catch (error) {
-        this.end(error, command);
-        throw error;
-      }
-      await bytes.drain();
-      this.touch();
-      return new Streamed(size);
-    }
-    if (size > WIRE_LIMITS.keptLiteralBytes) {
-      throw new ImapFailure('too-large', `the server announced ${size} bytes where a few were due`);
-    }
-    return this.wire.exactly(size);
+    return null;
   }
 
   private dispatch(response: Response): void {
-    if (this.say !== null) this.hear(response);
+    this.trace?.heard(response);
     if (response.is === 'tagged') return this.complete(response);
     if (response.is === 'continue') return this.goAhead();
     if (response.is === 'data' && response.name === 'CAPABILITY') this.learn(response.values);
@@ -253,7 +187,7 @@ export class ImapConnection {
       if (response.status === 'BAD') throw this.failure('bad', 'the server did not understand us', response);
       if (response.status === 'PREAUTH') throw new ImapFailure('protocol', 'the server greeted twice');
     }
-    for (const command of this.begun()) {
+    for (const command of this.pending.begun()) {
       if (command.hooks.onUntagged?.(response) === true) return;
     }
     if (++this.strays > WIRE_LIMITS.strayResponses) {
@@ -261,34 +195,11 @@ export class ImapConnection {
     }
   }
 
-  /** Commands that the server can have begun to answer. */
-  private *begun(): Generator<Pending> {
-    for (const command of this.pending.values()) {
-      yield command;
-      if (command.hooks.barrier === true) return;
-    }
-  }
-
-  /** Untagged data is counted and not shown: it may be what somebody wrote. */
-  private hear(response: Response): void {
-    if (response.is === 'data') {
-      this.heard.set(response.name, (this.heard.get(response.name) ?? 0) + 1);
-      return;
-    }
-    if (response.is === 'continue') return;
-    const data = [...this.heard].map(([name, count]) => `${count} ${name}`).join(', ');
-    this.heard.clear();
-    const code = response.code === null ? '' : `[${response.code.name} ${response.code.rest.slice(0, 80)}] `;
-    const tag = response.is === 'tagged' ? response.tag : '*';
-    this.say?.(`< ${tag} ${response.status} ${code}${this.scrub(response.text)}${data === '' ? '' : ` (${data})`}`);
-  }
-
   private complete(response: Extract<Response, { is: 'tagged' }>): void {
-    const command = this.pending.get(response.tag);
+    const command = this.pending.take(response.tag);
     if (command === undefined) throw new ImapFailure('protocol', 'the server answered a command we did not send');
-    this.pending.delete(response.tag);
     this.strays = 0;
-    this.talked = 0;
+    this.answers.commandDone();
     if (response.code?.name === 'CAPABILITY') this.learn(response.code.rest.split(' '));
     if (response.status === 'OK') {
       if (command.goAhead !== null) {
@@ -311,13 +222,8 @@ export class ImapConnection {
   }
 
   private goAhead(): void {
-    for (const command of this.pending.values()) {
-      if (command.goAhead === null) continue;
-      const { resolve } = command.goAhead;
-      command.goAhead = null;
-      return resolve();
-    }
-    throw new ImapFailure('protocol', 'the server asked for something we did not announce');
+    if (!this.pending.goAhead())
+      throw new ImapFailure('protocol', 'the server asked for something we did not announce');
   }
 
   private learn(words: readonly Value[]): void {
@@ -334,48 +240,18 @@ export class ImapConnection {
     return new ImapFailure(kind, message, { responseCode: said.code?.name ?? null, serverText });
   }
 
-  private touch(): void {
-    this.progressAt = performance.now();
-  }
-
-  /** One timer that looks again, instead of one that is set anew with every packet. */
-  private arm(): void {
-    if (this.timer !== null || this.ended !== null) return;
-    const check = (): void => {
-      this.timer = null;
-      if (this.ended !== null || this.pending.size === 0) return;
-      const limit = this.quietLimit();
-      const ours = !this.wire.waiting || this.writer === 'ours';
-      const quiet = ours ? 0 : performance.now() - this.progressAt;
-      if (quiet >= limit) {
-        this.end(new ImapFailure('quiet', 'the server stopped answering'), null);
-        return;
-      }
-      this.timer = setTimeout(check, Math.max(10, limit - quiet));
-    };
-    this.timer = setTimeout(check, this.quietLimit());
-  }
-
-  private quietLimit(): number {
-    let limit = 0;
-    for (const command of this.pending.values()) limit = Math.max(limit, command.hooks.quietMs ?? QUIET_MS);
-    return limit;
-  }
-
   /** @param culprit the command the error belongs to; the others learn that the connection is gone. */
   private end(error: unknown, culprit: Pending | null): void {
     if (this.ended !== null) {
-      if (culprit !== null && this.pending.delete(culprit.tag)) culprit.reject(error);
+      if (culprit !== null && this.pending.take(culprit.tag) !== undefined) culprit.reject(error);
       return;
     }
     this.ended =
       error instanceof ImapFailure ? error : new ImapFailure('closed', 'the connection was given up', { cause: error });
-    this.say?.(`- ended: ${(this.ended as ImapFailure).message}`);
-    if (this.timer !== null) clearTimeout(this.timer);
+    this.trace?.ended((this.ended as ImapFailure).message);
+    this.standstill.stop();
     this.breakNow(this.ended);
-    const commands = [...this.pending.values()];
-    this.pending.clear();
-    for (const command of commands) {
+    for (const command of this.pending.takeAll()) {
       const reason = command === culprit ? error : this.ended;
       command.reject(reason);
       command.goAhead?.reject(reason);

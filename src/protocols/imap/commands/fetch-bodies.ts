@@ -1,4 +1,6 @@
-import type { DataResponse, ImapConnection, LiteralTaker, StatusResponse } from '../connection.js';
+import type { ImapConnection } from '../connection.js';
+import type { DataResponse, StatusResponse } from '../pending.js';
+import type { LiteralTaker } from '../response-reader.js';
 import { ImapFailure } from '../failure.js';
 import type { Value } from '../parse.js';
 import { Streamed } from '../parse.js';
