@@ -23,6 +23,16 @@ interface IntentRow {
   uid: string | null;
 }
 
+/** Folders of the mailbox in which intents of any link are open. */
+export async function readIntendedFolders(query: Query, mailbox: string): Promise<ReadonlySet<DestinationFolderId>> {
+  const rows = await query<{ id: DestinationFolderId }>(
+    `SELECT d.id FROM mailferry.dest_folders d
+     WHERE d.dest_mailbox = $1 AND EXISTS (SELECT 1 FROM mailferry.intents i WHERE i.dest_folder = d.id)`,
+    [mailbox],
+  );
+  return new Set(rows.map(({ id }) => id));
+}
+
 export async function readOpenIntents(query: Query, folder: DestinationFolderId): Promise<Intent[]> {
   const rows = await query<IntentRow>(
     `SELECT i.id AS intent, i.epoch, i.mark, k.folder, encode(k.key, 'hex') AS key, k.size,

@@ -29,7 +29,7 @@ import {
 } from './counts.js';
 import { readFolderMap, saveFolderMap, type SavedDestination } from './folder-map.js';
 import { doAtOnce } from './at-once.js';
-import { amendIntent, dissolveIntent, readOpenIntents, writeIntent } from './intents.js';
+import { amendIntent, dissolveIntent, readIntendedFolders, readOpenIntents, writeIntent } from './intents.js';
 import type { PostgresLease } from './lease.js';
 import { LeasedWork } from './leased-work.js';
 import {
@@ -49,6 +49,7 @@ import {
 import { OpenIntents } from './open-intents.js';
 import type { Query } from './queries.js';
 import { hex, sizeColumn, toBinding, type BindingRow, type ItemId } from './rows.js';
+import { SessionKnowledge } from './session-knowledge.js';
 import { settleOutcomes } from './settle.js';
 import { isBound, OfferedAgain } from './settlement.js';
 
@@ -63,10 +64,11 @@ export class PostgresSession implements LedgerSession {
   private readonly work: LeasedWork;
   private readonly again = new OfferedAgain();
   private readonly open = new OpenIntents();
-  /** Folders whose keys are one set, by any of them. */
-  private readonly sharing = new Map<FolderId, readonly string[]>();
+  private readonly knows = new SessionKnowledge();
   /** Whether this job has refusals at all: mostly not, and then nobody need look for them. Only this session writes them. */
   private refusing: Promise<boolean> | null = null;
+  /** Folders of the mailbox in which intents were open when it was asked first. */
+  private intended: Promise<ReadonlySet<DestinationFolderId>> | null = null;
   /** What unsettled() just read of a page, for earlier(). */
   private readonly boundOfPage = new WeakMap<readonly ItemMeta[], ReadonlyMap<string, BindingRow>>();
 
@@ -85,18 +87,21 @@ export class PostgresSession implements LedgerSession {
     );
   }
 
-  folderMap(): Promise<FolderMap> {
-    return this.work.read((query) => readFolderMap(query, this.lease.link));
+  async folderMap(): Promise<FolderMap> {
+    const map = await this.work.read((query) => readFolderMap(query, this.lease.link));
+    this.knows.learn(map);
+    return map;
   }
 
-  saveFolders(
+  async saveFolders(
     plan: FolderPlan,
     destinations: readonly SavedDestination[],
     renamed: readonly { folder: FolderId; source: SourceFolderId }[] = [],
   ): Promise<FolderMap> {
     const { link, mailbox } = this.lease;
-    this.sharing.clear();
-    return this.work.write((query) => saveFolderMap(query, link, mailbox, plan, destinations, renamed));
+    const map = await this.work.write((query) => saveFolderMap(query, link, mailbox, plan, destinations, renamed));
+    this.knows.learn(map);
+    return map;
   }
 
   async unsettled(folder: FolderId, page: readonly ItemMeta[]): Promise<ItemMeta[]> {
@@ -150,7 +155,12 @@ export class PostgresSession implements LedgerSession {
     }, MAY_BE_FORGOTTEN);
   }
 
-  openIntents(folder: DestinationFolderId): Promise<Intent[]> {
+  async openIntents(folder: DestinationFolderId): Promise<Intent[]> {
+    this.intended ??= once(
+      () => this.work.read((query) => readIntendedFolders(query, this.lease.mailbox)),
+      () => (this.intended = null),
+    );
+    if (!(await this.intended).has(folder) && !this.knows.hasIntended(folder)) return [];
     return this.work.read((query) => readOpenIntents(query, folder));
   }
 
@@ -160,6 +170,7 @@ export class PostgresSession implements LedgerSession {
     items: readonly IntentItem[],
   ): Promise<IntentId> {
     const { link, epoch } = this.lease;
+    this.knows.intend(folder);
     const fresh = this.open.fresh(folder, at, items);
     const made = (id: IntentId | null): IntentId => {
       this.open.opened(id!, items);
@@ -181,6 +192,7 @@ export class PostgresSession implements LedgerSession {
 
   async settle(id: IntentId | null, outcomes: readonly Settled[]): Promise<readonly ItemPlace[]> {
     const { link, mailbox } = this.lease;
+    this.knows.touch(outcomes);
     const refuses = outcomes.some((outcome) => !isBound(outcome));
     if (refuses) this.refusing = Promise.resolve(true);
     const refusals = refuses || (await this.hasRefusals());
@@ -209,8 +221,10 @@ export class PostgresSession implements LedgerSession {
     return (await this.work.read((query) => readUnplaced(query, this.lease.mailbox, folder))).map(toBinding);
   }
 
-  boundCounts(): Promise<ReadonlyMap<FolderId, number>> {
-    return this.work.read((query) => countBound(query, this.lease.mailbox, this.lease.link));
+  async boundCounts(): Promise<ReadonlyMap<FolderId, number>> {
+    const counts = await this.work.read((query) => countBound(query, this.lease.mailbox, this.lease.link));
+    this.knows.counted(counts);
+    return counts;
   }
 
   boundElsewhere(folder: FolderId, digests: readonly Digest[]): Promise<ReadonlySet<Digest>> {
@@ -299,39 +313,31 @@ export class PostgresSession implements LedgerSession {
     }
   }
 
-  private async foldersSharingKeys(query: Query, folder: FolderId): Promise<readonly string[]> {
-    const known = this.sharing.get(folder) ?? (await this.askSharing(query, folder));
-    this.sharing.set(folder, known);
-    return known;
+  private async foldersSharingKeys(query: Query, folder: FolderId): Promise<readonly FolderId[]> {
+    const known = this.knows.sharingKeys(folder);
+    if (known !== undefined) return known;
+    this.knows.learn(await readFolderMap(query, this.lease.link));
+    return this.knows.sharingKeys(folder) ?? [folder];
   }
 
-  private async askSharing(query: Query, folder: FolderId): Promise<readonly string[]> {
-    const rows = await query<{ id: string }>(
-      `SELECT o.id FROM mailferry.folders f JOIN mailferry.folders o ON o.link = f.link AND o.key_scope = 'account'
-       WHERE f.id = $1 AND f.key_scope = 'account'`,
-      [folder],
+  private hasRefusals(): Promise<boolean> {
+    this.refusing ??= once(
+      () =>
+        this.work.read(async (query) => {
+          const rows = await query(`SELECT 1 FROM mailferry.refusals WHERE job = $1 LIMIT 1`, [this.scope.job]);
+          return rows.length > 0;
+        }),
+      () => (this.refusing = null),
     );
-    return rows.length > 0 ? rows.map((row) => row.id) : [folder];
-  }
-
-  private async hasRefusals(): Promise<boolean> {
-    this.refusing ??= this.work.read(async (query) => {
-      const rows = await query(`SELECT 1 FROM mailferry.refusals WHERE job = $1 LIMIT 1`, [this.scope.job]);
-      return rows.length > 0;
-    });
-    try {
-      return await this.refusing;
-    } catch (error) {
-      this.refusing = null;
-      throw error;
-    }
+    return this.refusing;
   }
 
   private async bindingsOf(
     query: Query,
-    folders: readonly string[],
+    folders: readonly FolderId[],
     page: readonly ItemMeta[],
   ): Promise<ReadonlyMap<string, BindingRow>> {
+    if (this.knows.areUnbound(folders)) return new Map();
     const keys = page.map((item) => item.key);
     const rows = await readBound(query, this.lease.mailbox, folders, keys);
     return new Map(rows.map((row) => [row.key, row]));
@@ -348,6 +354,16 @@ export class PostgresSession implements LedgerSession {
       [this.scope.job, folders, page.map((item) => hex(item.key))],
     );
     return new Map(rows.map((row) => [row.key, row]));
+  }
+}
+
+/** What failed is asked again by whoever needs it next. */
+async function once<T>(ask: () => Promise<T>, forget: () => void): Promise<T> {
+  try {
+    return await ask();
+  } catch (error) {
+    forget();
+    throw error;
   }
 }
 

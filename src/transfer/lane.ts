@@ -129,8 +129,12 @@ export class Lane extends LaneState {
       else await this.copyPage(source, page.items, pending);
       await this.accountForAll(source);
     }
-    if (next !== null) await this.checkpoint(source, next);
-    if (offered > 0 || !listed) await run.ledger.listed(source.id, { pending: 0, pendingBytes: 0, ...earlier });
+    const nothingPending = async () => {
+      const left = { pending: 0, pendingBytes: 0, ...earlier };
+      if (offered > 0 || !listed) await run.ledger.listed(source.id, left);
+    };
+    // Given at once they share a transaction.
+    await Promise.all([next === null ? null : this.checkpoint(source, next), nothingPending()]);
     if (whole) run.sourceChanges.listed(source.id);
     run.listedItems += items;
     await run.counted(source.id, true);

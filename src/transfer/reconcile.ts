@@ -42,8 +42,8 @@ async function compare(lane: Lane): Promise<{ lost: Binding[]; unbound: FoundIte
   const unseen: Binding[] = [];
   const unbound: FoundItem[] = [];
   const claims = flat(run.ledger.claims(lane.id, lane.epoch));
-  let claim = await claims.next();
-  const unplaced = await lane.unplaced();
+  const [first, unplaced] = await Promise.all([claims.next(), lane.unplaced()]);
+  let claim = first;
   // Nothing of ours is there: nothing to verify.
   if (claim.done && unplaced.length === 0) return { lost: [], unbound: [] };
   for await (const window of run.destination.list(lane.folder, { epoch: lane.epoch, mark: '1' }, run.signal)) {

@@ -19,8 +19,8 @@ export async function stage(lane: LaneState, source: KnownFolder, batch: readonl
   let wanted = [...batch];
   try {
     for (let tries = 1; wanted.length > 0; tries++) {
-      const again = new Map<ItemKey, { item: ItemMeta; error: TransferError }>(
-        wanted.map((item) => [item.key, { item, error: unanswered() }]),
+      const again = new Map<ItemKey, { item: ItemMeta; error: TransferError | null }>(
+        wanted.map((item) => [item.key, { item, error: null }]),
       );
       for await (const outcome of run.source.read(source.source, wanted, run.parts.staging, run.signal)) {
         const asked = again.get(outcome.ref.key);
@@ -35,9 +35,11 @@ export async function stage(lane: LaneState, source: KnownFolder, batch: readonl
         else if (asked) asked.error = outcome.error;
       }
       wanted = [];
-      for (const { item, error } of again.values())
-        if (tries < READ_TRIES && error.retry === 'now') wanted.push(item);
-        else settled.push(...failed(source.id, [item], error));
+      for (const { item, error } of again.values()) {
+        const reason = error ?? unanswered();
+        if (tries < READ_TRIES && reason.retry === 'now') wanted.push(item);
+        else settled.push(...failed(source.id, [item], reason));
+      }
     }
     settled.push(...(await tooLargeAfterAll(lane, source, batch, staged)));
     await lane.settle(null, settled);
