@@ -17,8 +17,8 @@ import type { ActOptions } from './contract.js';
 
 /** Chosen rows of one action. */
 const MAX_IDS = 1_000;
-/** A start may lie ahead by this much, at most (ms): secrets are not kept for longer. */
-const MAX_AHEAD_MS = HARD_LIMIT_MS;
+/** A start may lie ahead by this much, at most (ms): the secrets must last for the copying and for passes after it. */
+const MAX_AHEAD_MS = 14 * 24 * 60 * 60 * 1000;
 
 /** What of a batch an action is about, as SQL over its rows `r` and their migrations `j`. */
 const STARTABLE = `j.state = 'draft'`;
@@ -278,6 +278,6 @@ function startTime(at: string | undefined): Date | null {
   if (at === undefined) return null;
   const when = new Date(at);
   if (Number.isNaN(when.getTime())) throw invalid({ at: 'is not a time' });
-  if (when.getTime() > Date.now() + MAX_AHEAD_MS) throw invalid({ at: 'is too far ahead' });
+  if (when.getTime() > Date.now() + MAX_AHEAD_MS) throw jobError('START_TOO_FAR', { at });
   return when;
 }

@@ -51,7 +51,10 @@ export class BatchChanges {
       const batch = await this.lockOpen(manager, who, id);
       if (batch.auth.kind !== 'admin') throw jobError('INVALID_STATE', { state: batch.state });
       await this.replacePassword(manager, who, batch, { secret });
-      await manager.query(`UPDATE mailferry.batches SET reason = NULL, updated_at = now() WHERE id = $1`, [id]);
+      await manager.query(
+        `UPDATE mailferry.batches SET reason = NULL, resumed_at = clock_timestamp(), updated_at = now() WHERE id = $1`,
+        [id],
+      );
     });
   }
 

@@ -12,7 +12,7 @@ import { HOST_PANEL } from '../panel/options.js';
 import { BatchActions, needsYou } from './batch-actions.js';
 import { mayUse, READY, type BatchRecord } from './batch-record.js';
 import { BatchTester } from './batch-tester.js';
-import { ASK_AGAIN_MS, dueBatches, stoppingBatches } from './due-batches.js';
+import { ASK_AGAIN_MS, dueBatches, NOBODY_ACTED_MS, stoppingBatches } from './due-batches.js';
 import { isInside } from './hours.js';
 import { signInsOf } from './sign-ins.js';
 import { carefully, whyStop } from './stopping.js';
@@ -87,6 +87,7 @@ export class BatchRunner {
   private async look(batch: BatchRecord): Promise<void> {
     const who = await this.actor(batch);
     if (who === null) return this.halt(batch, 'BATCH_NOT_ALLOWED');
+    if (batch.state === 'active' && secretsEnd(batch)) return this.halt(batch, 'SECRETS_END');
     if (batch.testing) await this.tester.go(batch, who);
     if (batch.state !== 'active') return;
     if (batch.startAt !== null && batch.startAt.getTime() > Date.now()) return;
@@ -119,7 +120,7 @@ export class BatchRunner {
     const visibility = await visibilityOf(this.panel, principal);
     if (principal.tenantId !== batch.tenant || !mayUse(visibility, batch.domain)) return null;
     this.asked.set(batch.id, Date.now());
-    return { sub: principal.sub, tenant: batch.tenant, visibility, principal };
+    return { sub: principal.sub, tenant: batch.tenant, visibility, principal, scheduled: true };
   }
 
   /** Outside the allowed hours what runs is paused; inside it goes on. */
@@ -254,6 +255,11 @@ export class BatchRunner {
       [batch, wants, ready],
     );
   }
+}
+
+/** The secrets are erased soon, and only a person can say that they are to be kept on. */
+function secretsEnd({ resumedAt }: BatchRecord): boolean {
+  return resumedAt !== null && resumedAt.getTime() < Date.now() - NOBODY_ACTED_MS;
 }
 
 /** For pausing and cancelling, which dial nobody. */

@@ -29,7 +29,7 @@ import type {
 import { MAX_ROWS, readCsv, type GivenRow } from './csv-rows.js';
 import { listDomain } from './known-mailboxes.js';
 import { RowChecks } from './row-checks.js';
-import { RowWriter } from './row-writer.js';
+import { clearRows, RowWriter } from './row-writer.js';
 import { type CheckedBatch, checkBatch } from './settings.js';
 
 const MAX_NAME = 120;
@@ -82,7 +82,7 @@ export class BatchesService implements BatchesApi {
     const settings = await this.checked(batch);
     await this.db.transaction(async (manager) => {
       await this.lockDraft(manager, who.visibility, id);
-      await this.writer.clear(manager, id);
+      await clearRows(manager, id);
       await manager.query(
         `UPDATE mailferry.batches SET name = $2, source = $3, auth = $4, options = $5, reason = NULL, testing = false,
            updated_at = now() WHERE id = $1`,
@@ -108,7 +108,7 @@ export class BatchesService implements BatchesApi {
     const refused = [...given.refused, ...checked.refused].sort((a, b) => a.row - b.row);
     await this.db.transaction(async (manager) => {
       const now = await this.lockDraft(manager, who.visibility, id);
-      await this.writer.clear(manager, id);
+      await clearRows(manager, id);
       await this.writer.write(manager, now, given.rows, checked.accepted, refused);
       await manager.query(
         `UPDATE mailferry.batches SET testing = false, reason = NULL, updated_at = now() WHERE id = $1`,
@@ -158,7 +158,7 @@ export class BatchesService implements BatchesApi {
   async discard(who: Actor, id: string): Promise<void> {
     await this.db.transaction(async (manager) => {
       const batch = await this.lockDraft(manager, who.visibility, id);
-      await this.writer.clear(manager, id);
+      await clearRows(manager, id);
       await this.secrets.erase(manager, id);
       await manager.query(`DELETE FROM mailferry.batches WHERE id = $1`, [id]);
       await this.audit.record(

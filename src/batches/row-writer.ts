@@ -44,16 +44,6 @@ export class RowWriter {
       );
   }
 
-  /** The rows, their drafts and what was sealed for them. */
-  async clear(manager: EntityManager, batch: string): Promise<void> {
-    await manager.query(
-      `DELETE FROM mailferry.credentials WHERE owner IN (SELECT id FROM mailferry.jobs WHERE batch = $1 AND state = 'draft')`,
-      [batch],
-    );
-    await manager.query(`DELETE FROM mailferry.jobs WHERE batch = $1 AND state = 'draft'`, [batch]);
-    await manager.query(`DELETE FROM mailferry.batch_rows WHERE batch = $1`, [batch]);
-  }
-
   private async accept(manager: EntityManager, batch: BatchRecord, rows: readonly CheckedRow[]): Promise<void> {
     const { id, tenant, domain, owner, source, options } = batch;
     const jobs = rows.map((row) => ({ ...row, job: randomUUID() }));
@@ -122,6 +112,16 @@ export class RowWriter {
       ],
     );
   }
+}
+
+/** The rows, their drafts and what was sealed for them. */
+export async function clearRows(manager: EntityManager, batch: string): Promise<void> {
+  await manager.query(
+    `DELETE FROM mailferry.credentials WHERE owner IN (SELECT id FROM mailferry.jobs WHERE batch = $1 AND state = 'draft')`,
+    [batch],
+  );
+  await manager.query(`DELETE FROM mailferry.jobs WHERE batch = $1 AND state = 'draft'`, [batch]);
+  await manager.query(`DELETE FROM mailferry.batch_rows WHERE batch = $1`, [batch]);
 }
 
 function* slices<T>(list: readonly T[]): Generator<readonly T[]> {

@@ -21,6 +21,8 @@ export interface Actor {
   readonly actor?: string;
   readonly ip?: string;
   readonly visibility: Visibility;
+  /** It is done for him, on a schedule: nobody is at the keyboard, so no secret is kept for longer because of it. */
+  readonly scheduled?: boolean;
   /** Whom the panel is asked about at every start and before a replace; without one a replace is FORBIDDEN. */
   readonly principal?: Principal;
 }

@@ -103,15 +103,21 @@ export class JobChanges {
   }
 
   private async dealWithSecrets(manager: EntityManager, job: JobEntity, who: Actor | null): Promise<void> {
-    if (job.state === 'queued') await this.secrets.keepUntil(manager, job.id, inMs(HARD_LIMIT_MS));
+    if (job.state === 'queued' && who !== null && who.scheduled !== true)
+      await this.secrets.keepUntil(manager, job.id, inMs(HARD_LIMIT_MS));
     if (!isFinal(job.state)) return;
     const keepForSync = job.options.keepForSync === true;
     const until = keepAfter(
-      { state: job.state, outcome: job.outcome, keepForSync },
+      { state: job.state, outcome: job.outcome, keepForSync, batch: job.batch },
       this.options.limits.keepSecretsHours,
     );
-    if (until === null) await this.eraseSecrets(manager, job, job.state, who);
-    else await this.secrets.keepUntil(manager, job.id, until);
+    if (until === 'erase') return this.eraseSecrets(manager, job, job.state, who);
+    // Never for longer than since somebody last wanted it.
+    if (until !== 'as-is')
+      await manager.query(`UPDATE mailferry.credentials SET expires_at = LEAST(expires_at, $2) WHERE owner = $1`, [
+        job.id,
+        until,
+      ]);
   }
 
   async eraseSecrets(manager: EntityManager, job: JobEntity, why: string, who: Actor | null): Promise<void> {

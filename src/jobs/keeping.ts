@@ -11,14 +11,15 @@ export function inMs(ms: number): Date {
   return new Date(Date.now() + ms);
 }
 
-/** After a run: null = erase now, else until when they are kept. */
+/** After a run: until when they are kept at most; 'erase': no longer; 'as-is': until when was said before. */
 export function keepAfter(
-  end: { state: string; outcome: string | null; keepForSync: boolean },
+  end: { state: string; outcome: string | null; keepForSync: boolean; batch: string | null },
   keepSecretsHours: number,
-): Date | null {
-  if (end.state === 'cancelled') return null;
-  if (end.state === 'completed' && end.keepForSync) return inMs(HARD_LIMIT_MS);
-  if (end.state === 'completed' && end.outcome === 'complete') return null;
+): Date | 'erase' | 'as-is' {
+  if (end.state === 'cancelled') return 'erase';
+  // A batch comes back to what failed in its next pass, too; its end is theirs.
+  if (end.keepForSync && (end.state === 'completed' || end.batch !== null)) return 'as-is';
+  if (end.state === 'completed' && end.outcome === 'complete') return 'erase';
   if (end.state === 'completed' || end.state === 'failed') return inMs(keepSecretsHours * HOUR_MS);
-  return inMs(HARD_LIMIT_MS);
+  return 'as-is';
 }

@@ -229,6 +229,14 @@ export const MESSAGES: Readonly<Record<string, Words>> = {
     message: 'Whoever started this batch may not move the mailboxes of this domain any more.',
     action: 'Somebody who may has to resume it.',
   },
+  START_TOO_FAR: {
+    message: 'A start may lie 14 days ahead at most, because passwords are kept for 30 days.',
+    action: 'Choose an earlier time, or start the batch later.',
+  },
+  SECRETS_END: {
+    message: 'Nobody has acted on this batch for 29 days, and its passwords are erased after 30.',
+    action: 'Resume it to keep them for 30 more days, or finish it.',
+  },
   SIGN_INS_REFUSED: {
     message: 'The old server refuses the sign-ins, so no more are tried: it might lock us out.',
     action: 'Check the user names, the password and the way of signing in, then go on.',

@@ -1,6 +1,7 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { getDataSourceToken } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
+import { removeOldDrafts } from '../batches/old-drafts.js';
 import { AuditTrail, SYSTEM } from '../jobs/audit.js';
 import { DRAFT_MS } from '../jobs/keeping.js';
 import { TEST_VALID_MS } from '../jobs/source-hash.js';
@@ -30,6 +31,7 @@ export class Pruner {
   async prune(): Promise<void> {
     await this.step('expired secrets', () => this.secrets());
     await this.step('old drafts', () => this.drafts());
+    await this.step('batches that were never started', () => this.draftBatches());
     await this.step('tests', () => this.run(`DELETE FROM mailferry.connection_tests WHERE expires_at < now()`));
     await this.step('passed tests', () =>
       this.run(`DELETE FROM mailferry.passed_tests WHERE at < now() - make_interval(secs => $1)`, [
@@ -111,6 +113,21 @@ export class Pruner {
             manager,
           );
       }
+    });
+  }
+
+  private async draftBatches(): Promise<void> {
+    await this.db.transaction(async (manager) => {
+      for (const { id, tenant, domain, erased } of await removeOldDrafts(manager))
+        await this.audit.record(
+          {
+            tenant,
+            sub: SYSTEM,
+            action: 'batch.discard',
+            detail: { batch: id, domain, why: 'old draft', secrets: String(erased) },
+          },
+          manager,
+        );
     });
   }
 

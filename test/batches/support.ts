@@ -36,8 +36,13 @@ export interface BatchRoom extends Room {
   happen(job: string, event: JobEvent, circumstances?: Circumstances): Promise<void>;
 }
 
-export async function batchRoom(options: RoomOptions = {}): Promise<BatchRoom> {
-  const room = await jobsRoom(options, [...new Set([...BATCH_WEB_PROVIDERS, ...BATCH_WORKER_PROVIDERS, SecretOpener])]);
+export async function batchRoom(
+  options: RoomOptions = {},
+  more: NonNullable<Parameters<typeof jobsRoom>[1]> = [],
+): Promise<BatchRoom> {
+  const room = await jobsRoom(options, [
+    ...new Set([...BATCH_WEB_PROVIDERS, ...BATCH_WORKER_PROVIDERS, SecretOpener, ...more]),
+  ]);
   const batches = room.get(BatchesService);
   const jobs = async (id: string): Promise<string[]> =>
     (

@@ -105,7 +105,7 @@ describe('a whole domain, opened by a master user', () => {
       await old.restart();
       // What waits for the old server need not wait for its turn to look again.
       const over = ({ counts: { states } }: Answered): boolean =>
-        states.completed >= MAILBOXES && states.queued + states.running + states.waiting === 0;
+        states.completed >= MAILBOXES && states.draft + states.queued + states.running + states.waiting === 0;
       await until(id, (batch) => {
         if (batch.counts.states.waiting > 0) void wake(id);
         return over(batch);
