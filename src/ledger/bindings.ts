@@ -6,6 +6,7 @@ import { addCounts, takeFromEarlier } from './counts.js';
 import type { Binding, LinkId, Revision } from './ledger.js';
 import type { Query } from './queries.js';
 import { arrayText, BINDING_COLUMNS, clean, hex, sizeColumn, type BindingRow, type ItemId } from './rows.js';
+import { dropRefusals } from './settle.js';
 import { CountsDeltas } from './settlement.js';
 
 /** Bindings that one window of claims() or bindings() holds. */
@@ -108,10 +109,13 @@ export function readBound(
   );
 }
 
-/** Of several that want one key the first gets it; a key that is taken stays. */
+/**
+ * Of several that want one key the first gets it; a key that is taken stays. What is bound under its new key has arrived:
+ * that the job refused it, when the folder was numbered anew in the middle of a run, is no longer true.
+ */
 export async function rekeyBindings(
   query: Query,
-  mailbox: string,
+  { mailbox, job, refusals }: { readonly mailbox: string; readonly job: string; readonly refusals: boolean },
   folder: FolderId,
   moved: readonly { from: ItemKey; to: ItemKey }[],
 ): Promise<void> {
@@ -124,6 +128,15 @@ export async function rekeyBindings(
        SELECT 1 FROM mailferry.bindings o WHERE o.dest_mailbox = $1 AND o.folder = $2 AND o.key = k.key)`,
     [mailbox, folder, [...first.values()].map(hex), [...first.keys()].map(hex)],
   );
+  if (!refusals) return;
+  const deltas = new CountsDeltas();
+  await dropRefusals(
+    query,
+    job,
+    [...first.keys()].map((key) => ({ folder, key })),
+    deltas,
+  );
+  await addCounts(query, job, deltas);
 }
 
 export async function writeFlags(

@@ -72,9 +72,9 @@ export interface FolderMap {
   readonly folders: readonly KnownFolder[];
 }
 
-/** Codes of skips that other settings would undo. */
+/** Codes of skips that other settings would undo, or a later listing: what is shown again is not gone. */
 export function isFilterCode(code: string): boolean {
-  return code.startsWith('FILTERED_') || code === 'TOO_LARGE';
+  return code.startsWith('FILTERED_') || code === 'TOO_LARGE' || code === 'VANISHED';
 }
 
 /** Names one item of the ledger. */

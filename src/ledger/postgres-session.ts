@@ -239,8 +239,9 @@ export class PostgresSession implements LedgerSession {
     return rows.map(toBinding);
   }
 
-  rekey(folder: FolderId, moved: readonly { from: ItemKey; to: ItemKey }[]): Promise<void> {
-    return this.work.write((query) => rekeyBindings(query, this.lease.mailbox, folder, moved));
+  async rekey(folder: FolderId, moved: readonly { from: ItemKey; to: ItemKey }[]): Promise<void> {
+    const scope = { mailbox: this.lease.mailbox, job: this.scope.job, refusals: await this.hasRefusals() };
+    return this.work.write((query) => rekeyBindings(query, scope, folder, moved));
   }
 
   reflag(folder: FolderId, changes: readonly { key: ItemKey; flags: readonly string[] }[]): Promise<void> {

@@ -262,7 +262,13 @@ async function move(
   }
 }
 
-async function dropRefusals(query: Query, job: string, bound: readonly Bound[], deltas: CountsDeltas): Promise<void> {
+/** What is bound has arrived: the job refuses it no longer. */
+export async function dropRefusals(
+  query: Query,
+  job: string,
+  bound: readonly ItemPlace[],
+  deltas: CountsDeltas,
+): Promise<void> {
   if (bound.length === 0) return;
   const rows = await query<RefusalRow>(
     `DELETE FROM mailferry.refusals r USING unnest($2::bigint[], $3::bytea[]) AS k(folder, key)

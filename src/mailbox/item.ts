@@ -38,6 +38,8 @@ export interface ScanPage {
   readonly gone: readonly ItemKey[];
   readonly next: SyncState;
   readonly full: boolean;
+  /** The server listed fewer items than it says there are, even when it was asked again. On the last page. */
+  readonly short?: true;
 }
 
 /** What a person needs to recognise an item in a report. Asked for only about items that did not arrive. */

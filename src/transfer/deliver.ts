@@ -130,6 +130,8 @@ async function settleTry(
     } else toFind.push({ ...wanted(item, mark), item, stored: outcome?.is === 'stored' });
   }
   if (moved > 0) lane.run.listener.moved(moved);
+  // Until it was looked for: whatever throws before, the next look waits for late landings.
+  if (toFind.some((want) => !want.stored)) lane.run.unsure.add(lane.id);
   if (rest.error?.code === EPOCH_CHANGED) throw rest.error;
   await lane.settle(id, settled);
   const unknown = toFind.filter((want) => !want.stored).length;

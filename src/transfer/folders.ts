@@ -25,6 +25,8 @@ export interface Folders {
   /** Left out by the person: their items are listed and counted as skipped. */
   readonly excluded: KnownFolder[];
   readonly all: readonly KnownFolder[];
+  /** True: the source shows a folder of the person's own that it does not let us read. */
+  readonly closed: boolean;
   /** What the source shows today. */
   readonly listed: ReadonlySet<SourceFolderId>;
   /**
@@ -34,6 +36,9 @@ export interface Folders {
    */
   readonly followSources: () => Promise<void>;
 }
+
+/** Why a folder of one's own is left out that should have come. */
+const CLOSED: readonly string[] = ['NOT_PERMITTED', 'FOLDER_NAME'];
 
 /** Lists the source, plans, makes what is missing at the destination, and saves the map. */
 export async function prepareFolders(run: Run): Promise<Folders> {
@@ -91,7 +96,8 @@ export async function prepareFolders(run: Run): Promise<Folders> {
   };
   for (const lane of lanes) for (const source of lane.sources) run.flagWishes.set(source.id, lane.flagChanges);
   const all = map.folders.map((known) => withFresh(known, listed));
-  return { lanes, excluded, followSources, all, listed: new Set(listed.map(({ id }) => id)) };
+  const closed = placed.leftOut.some(({ source, code }) => CLOSED.includes(code) && !out(source));
+  return { lanes, excluded, followSources, all, closed, listed: new Set(listed.map(({ id }) => id)) };
 }
 
 /** The ledger's row with what the source says of the folder today. */

@@ -47,6 +47,8 @@ export class Lane extends LaneState {
       this.run.check();
       const before = this.settledCount;
       try {
+        // What an earlier try could not look for is looked for before anything of it is sent again.
+        if (tries > 0 && !refusing) await recoverFolder(this);
         await this.pass(source, refusing);
         if (refusing) this.run.brokenFolders.add(source.id);
         return;
@@ -100,10 +102,12 @@ export class Lane extends LaneState {
     let offered = 0;
     let next: SyncState | null = null;
     let whole = true;
+    let short = false;
     run.sourceChanges.listing(source);
     // Always the whole folder: a listing since a checkpoint cannot show what an earlier run failed or filtered.
     for await (const page of run.source.scan(source.source, null, run.signal)) {
       run.check();
+      short ||= page.short === true;
       // The last page is often only the word that there are no more.
       if (page.items.length === 0 && listed) {
         next = page.next;
@@ -134,8 +138,9 @@ export class Lane extends LaneState {
       if (offered > 0 || !listed) await run.ledger.listed(source.id, left);
     };
     // Given at once they share a transaction.
-    await Promise.all([next === null ? null : this.checkpoint(source, next), nothingPending()]);
-    if (whole) run.sourceChanges.listed(source.id);
+    await Promise.all([next === null || short ? null : this.checkpoint(source, next), nothingPending()]);
+    if (short) await this.giveUp(source, listingShort());
+    if (whole && !short) run.sourceChanges.listed(source.id);
     run.listedItems += items;
     await run.counted(source.id, true);
   }
@@ -233,6 +238,15 @@ export class Lane extends LaneState {
     this.open.delete(key);
     this.settledCount++;
   }
+}
+
+function listingShort(): TransferError {
+  return new TransferError('The old server lists fewer items in this folder than it says there are.', {
+    side: 'source',
+    scope: 'folder',
+    retry: 'later',
+    code: 'LISTING_SHORT',
+  });
 }
 
 function sameState(a: SyncState | null, b: SyncState): boolean {

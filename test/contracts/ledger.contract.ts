@@ -789,6 +789,19 @@ export function ledgerContract(name: string, make: () => Promise<LedgerHarness>)
         expect((await all(session.bindings(inbox))).map((x) => numberOf(x.key))).toEqual([2, 3, 101]);
         await lease.release();
       });
+
+      it('and what was refused under a new key because of that is refused no longer', async () => {
+        const { session, inbox, lease, job } = await openSession(harness);
+        await session.settle(null, [copied(inbox, 1), copied(inbox, 2)]);
+        await session.settle(null, [refused(inbox, 101, 'failed', 'EPOCH_CHANGED'), refused(inbox, 103)]);
+        await session.rekey(inbox, [
+          { from: key(1), to: key(101) },
+          { from: key(2), to: key(102) },
+        ]);
+        expect((await harness.refusals(job)).map((r) => numberOf(r.key))).toEqual([103]);
+        expect((await session.counts()).get(inbox)).toMatchObject({ copied: 2, failed: 1 });
+        await lease.release();
+      });
     });
 
     describe('keeps what the report says', () => {

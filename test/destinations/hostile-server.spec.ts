@@ -150,6 +150,23 @@ describe('storing', () => {
     expect(grants()).toBe(2);
   });
 
+  it('hears with BAD that it has to wait, also when all is on the wire', async () => {
+    const script: Script = {
+      APPEND: async (command) => {
+        await readAppend(command);
+        await command.session.send(
+          `${command.tag} BAD Request is throttled. Suggested Backoff Time: 90000 milliseconds\r\n`,
+        );
+      },
+    };
+    const { destination } = await against(script);
+    await expect(store(destination, three)).rejects.toMatchObject({
+      code: 'THROTTLED',
+      scope: 'account',
+      retryAfterMs: 90_000,
+    });
+  });
+
   it('halves a refused batch until the one to blame is alone', async () => {
     let uid = 10;
     const sizes: number[] = [];

@@ -40,6 +40,10 @@ export interface FakeDestinationQuirks {
   /** Keeps one of equal messages, as Gmail does. */
   mergesEqual?: boolean;
   onAppend?: (nth: number) => AppendFault | null;
+  /** A batch is about to be stored into this folder. */
+  onStore?: (folder: FakeFolder) => void;
+  /** A listing ends with this. */
+  onList?: () => TransferError | null;
   /** What was on the wire when the engine died lands after so many milliseconds; null: never. */
   killLandsAfterMs?: number | null;
   /** list() shows a message only so long after it was stored. */
@@ -104,12 +108,12 @@ export class FakeDestination implements Destination {
   }
 
   async planFolders(wanted: readonly SourceFolder[]): Promise<FolderPlan> {
-    const leftOut = wanted.filter((f) => f.path.includes('__left-out__'));
+    const leftOut = wanted.filter((f) => f.leftOut !== undefined || f.path.includes('__left-out__'));
     return {
       mappings: wanted
         .filter((f) => !leftOut.includes(f))
         .map((source) => ({ source, path: this.pathOf(source), exists: !!this.mailbox.folder(this.pathOf(source)) })),
-      leftOut: leftOut.map((source) => ({ source, code: 'NOT_MAIL', message: 'not a mail folder' })),
+      leftOut: leftOut.map((source) => ({ source, code: 'NOT_MAIL', message: 'not a mail folder', ...source.leftOut })),
     };
   }
 
@@ -189,6 +193,7 @@ export class FakeDestination implements Destination {
     const flight = { folder: f, queue };
     this.inFlight.push(flight);
     try {
+      this.quirks.onStore?.(f);
       yield* this.quirks.atomicBatch ? this.storeAtOnce(f, queue) : this.storeOneByOne(f, queue);
     } finally {
       if (!this.dead) this.inFlight.splice(this.inFlight.indexOf(flight), 1);
@@ -262,6 +267,8 @@ export class FakeDestination implements Destination {
   async *list(folder: DestinationFolder, from: DestinationMark, signal: AbortSignal): AsyncIterable<FoundItem[]> {
     const f = this.open(folder);
     if (String(f.epoch) !== from.epoch) throw destinationError('folder', 'now', 'EPOCH_CHANGED');
+    const fault = this.quirks.onList?.() ?? null;
+    if (fault !== null) throw fault;
     const shown = this.clock.now() - (this.quirks.showsAfterMs ?? 0);
     const listed = f.messages.filter((m) => m.uid >= Number(from.mark) && (this.keptAt.get(m.bytes) ?? 0) <= shown);
     for (let at = 0; at < listed.length; at += 3) {

@@ -17,12 +17,18 @@ export interface FakeSourceQuirks {
   pageSize?: number;
   maxConnections?: number;
   /** The nth read (over all connections, from 1) ends with this. */
-  onRead?: (nth: number, uid: number) => 'cut' | 'unreadable' | 'short' | null;
+  onRead?: (nth: number, uid: number) => 'cut' | 'unreadable' | 'short' | 'vanished' | null;
   /** The nth scanned page ends with a lost connection or a folder error. */
   onScan?: (nth: number, path: readonly string[]) => 'cut' | 'refused' | null;
   /** Says another size than the item has, as Exchange does. */
   sizeOf?: (bytes: number) => number;
   complete?: boolean;
+  /** Left out of every listing, though it says that they are there. */
+  hides?: (uid: number) => boolean;
+  /** Reading under an old UIDVALIDITY is an error, and not a folder of vanished items. */
+  tellsEpochChange?: boolean;
+  /** Folders it shows and does not let us read. */
+  closed?: (path: readonly string[]) => boolean;
   /** Default false: MAILBOXID. */
   tellsObjectIds?: boolean;
 }
@@ -59,6 +65,7 @@ export class FakeSource implements Source {
         code: 'LISTING_EMPTY',
       });
     return [...this.mailbox.folders].map(([name, f]) => ({
+      ...(this.quirks.closed?.(f.path) && { leftOut: { code: 'NOT_PERMITTED', message: 'It is closed.' } }),
       id: name as SourceFolderId,
       path: f.path,
       kind: 'mail' as const,
@@ -84,7 +91,8 @@ export class FakeSource implements Source {
     const f = this.open(folder);
     const pageSize = this.quirks.pageSize ?? 5_000;
     const from = since?.['epoch'] === f.epoch ? Number(since['uid']) : 0;
-    const listed = f.messages.filter((m) => m.uid > from);
+    const there = f.messages.filter((m) => m.uid > from);
+    const listed = there.filter((m) => !this.quirks.hides?.(m.uid));
     let last = from;
     for (let at = 0; at === 0 || at < listed.length; at += pageSize) {
       signal.throwIfAborted();
@@ -98,6 +106,7 @@ export class FakeSource implements Source {
         gone: [],
         next: { epoch: f.epoch, uid: last },
         full: since === null,
+        ...(at + pageSize >= listed.length && listed.length < there.length && { short: true as const }),
       };
     }
   }
@@ -117,6 +126,7 @@ export class FakeSource implements Source {
     for (const wanted of refs) {
       signal.throwIfAborted();
       const [epoch, uid] = Buffer.from(wanted.locator).toString().split(':').map(Number) as [number, number];
+      if (epoch !== f.epoch && this.quirks.tellsEpochChange) throw sourceError('folder', 'later', 'EPOCH_CHANGED');
       const m = epoch === f.epoch ? f.messages.find((one) => one.uid === uid) : undefined;
       if (!m) {
         yield { ref: wanted, is: 'vanished' };
@@ -124,6 +134,10 @@ export class FakeSource implements Source {
       }
       const fault = this.quirks.onRead?.(++this.reads, uid);
       if (fault === 'cut') throw sourceError('connection', 'now', 'CONNECTION_LOST');
+      if (fault === 'vanished') {
+        yield { ref: wanted, is: 'vanished' };
+        continue;
+      }
       if (fault === 'unreadable') {
         yield { ref: wanted, is: 'unreadable', error: sourceError('item', 'never', 'UNREADABLE') };
         continue;

@@ -481,13 +481,16 @@ class MemorySession implements LedgerSession {
 
   async rekey(folder: FolderId, moved: readonly { from: ItemKey; to: ItemKey }[]): Promise<void> {
     this.lease.check();
+    const deltas = new CountsDeltas();
     for (const { from, to } of moved) {
       const binding = this.mailbox.bindings.get(placeName({ folder, key: from }));
       const target = placeName({ folder, key: to });
       if (!binding || this.mailbox.bindings.has(target)) continue;
       this.mailbox.bindings.delete(placeName({ folder, key: from }));
       this.mailbox.bindings.set(target, { ...binding, key: to });
+      this.dropRefusal(target, deltas);
     }
+    this.apply(deltas);
   }
 
   async reflag(folder: FolderId, changes: readonly { key: ItemKey; flags: readonly string[] }[]): Promise<void> {

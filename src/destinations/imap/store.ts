@@ -43,6 +43,7 @@ interface Prepared {
  * One outcome for each item. NO: nothing of the command was stored, so a refused batch is halved until the one to blame is
  * alone. OK: stored. Anything else after the first byte of a message: unknown, and nothing more is begun, so that the
  * caller can look.
+ * @throws TransferError after the last outcome, when the server wants us to wait.
  */
 export async function* storeItems(
   connection: ImapConnection,
@@ -59,6 +60,7 @@ export async function* storeItems(
   for (const batch of batches(ready, connection, context.suspects)) {
     yield* batch.atomic ? storing.atomically(batch.items) : storing.oneByOne(batch.items);
   }
+  if (storing.unheard !== null) throw storing.unheard;
 }
 
 function refusedUnseen({ body }: PlacedItem, maxBytes: number | null): TransferError | null {
@@ -130,6 +132,8 @@ function batches(
 class Storing {
   /** Set when nothing more may be begun: every later item is refused with it. */
   private halt: TransferError | null = null;
+  /** The server wants us to wait, and all that it said this of is unknown: no outcome tells it. */
+  unheard: TransferError | null = null;
 
   constructor(
     private readonly connection: ImapConnection,
@@ -190,6 +194,7 @@ class Storing {
       const says = told.scope === 'connection' || isWait(told);
       this.halt ??= says ? told : error('connection', 'now', 'DESTINATION_UNAVAILABLE', failure);
       if (!watch.begun) return { is: 'refused', error: this.halt };
+      if (isWait(told)) this.unheard ??= told;
       for (const { item } of batch) suspects.add(item.ref.key);
       return isFinal(failure, batch) ? { is: 'refused', error: told } : { is: 'unknown' };
     }

@@ -2,7 +2,14 @@ import type { Duplex } from 'node:stream';
 import { ImapFailure } from './failure.js';
 import { WIRE_LIMITS } from './limits.js';
 import type { Response, ResponseCode, Value } from './parse.js';
-import { type CommandHooks, type Completion, type Pending, PendingCommands, type WriteCommand } from './pending.js';
+import {
+  type CommandHooks,
+  type Completion,
+  type Pending,
+  PendingCommands,
+  patience,
+  type WriteCommand,
+} from './pending.js';
 import { type LiteralTaker, ResponseReader } from './response-reader.js';
 import { Standstill } from './standstill.js';
 import { Trace } from './trace.js';
@@ -103,7 +110,9 @@ export class ImapConnection {
     const tag = `F${++this.counter}`;
     const done = new Promise<Completion>((resolve, reject) => {
       const command: Pending = { tag, label, said, hooks, resolve, reject, goAhead: null };
+      this.pending.queue(command);
       this.writing = this.writing.then(() => this.write(command, write));
+      this.standstill.watch(patience(command));
     });
     const from = performance.now();
     try {
@@ -116,11 +125,14 @@ export class ImapConnection {
 
   private async write(command: Pending, write: WriteCommand): Promise<void> {
     if (this.traits.pace.pause > 0) await this.traits.pace.wait(this.broken);
-    if (this.ended !== null) return command.reject(this.ended);
     this.pending.add(command);
+    if (this.ended !== null) {
+      this.pending.take(command.tag);
+      return command.reject(this.ended);
+    }
     this.trace?.sent(command.tag, command.said);
     this.standstill.touch();
-    this.standstill.watch();
+    this.standstill.watch(patience(command));
     const nextContinuation = (): Promise<void> =>
       new Promise((resolve, reject) => {
         if (this.ended !== null) reject(this.ended);

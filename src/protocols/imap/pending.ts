@@ -39,8 +39,17 @@ export interface Pending {
 /** The commands under way on one connection, in the order in which they left. */
 export class PendingCommands {
   private readonly byTag = new Map<string, Pending>();
+  /** Not on the wire yet: one before them is being written, and may have been refused early and not be read any more. */
+  private readonly queued = new Set<Pending>();
 
+  /** It leaves when those before it have left. */
+  queue(command: Pending): void {
+    this.queued.add(command);
+  }
+
+  /** It leaves. */
   add(command: Pending): void {
+    this.queued.delete(command);
     this.byTag.set(command.tag, command);
   }
 
@@ -66,10 +75,10 @@ export class PendingCommands {
     return [...this.byTag.values()].filter(({ hooks }) => hooks.aside !== true).length;
   }
 
-  /** How long the server may be silent (ms): as long as the most patient one allows; 0: none is under way. */
+  /** How long the server may be silent (ms): as long as the most patient one allows; 0: none is under way or waits to leave. */
   get quietMs(): number {
     let limit = 0;
-    for (const { hooks } of this.byTag.values()) limit = Math.max(limit, hooks.quietMs ?? QUIET_MS);
+    for (const command of [...this.byTag.values(), ...this.queued]) limit = Math.max(limit, patience(command));
     return limit;
   }
 
@@ -92,4 +101,9 @@ export class PendingCommands {
     }
     return false;
   }
+}
+
+/** How long the server may be silent about a command (ms). */
+export function patience({ hooks }: Pick<Pending, 'hooks'>): number {
+  return hooks.quietMs ?? QUIET_MS;
 }

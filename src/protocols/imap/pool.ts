@@ -134,7 +134,8 @@ export class ImapPool {
   private lend(connection: ImapConnection, signal: AbortSignal): PooledConnection {
     const onAbort = (): void => connection.destroy();
     signal.addEventListener('abort', onAbort, { once: true });
-    if (this.closed) connection.destroy();
+    // A signal that was aborted while the connection was tried out tells nobody any more.
+    if (this.closed || signal.aborted) connection.destroy();
     let lent = true;
     return {
       connection,

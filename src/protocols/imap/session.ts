@@ -57,7 +57,10 @@ export class ImapSession {
       traits.numbersUnderSelectOnly = true;
       if (readOnly) state = await select(connection, raw, false);
     }
-    if (state.uidValidity === null) state = { ...state, uidValidity: (await status(connection, raw)).uidValidity };
+    if (state.uidValidity === null && !state.notSticky) {
+      traits.numbersByStatusOnly = true;
+      state = { ...state, uidValidity: (await status(connection, raw)).uidValidity };
+    } else traits.numbersByStatusOnly ??= false;
     this.states.set(connection, state);
     return state;
   }

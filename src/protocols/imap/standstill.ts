@@ -2,6 +2,7 @@
 export class Standstill {
   private progressAt = performance.now();
   private timer: NodeJS.Timeout | null = null;
+  private looksAt = 0;
   private over = false;
 
   constructor(
@@ -17,10 +18,11 @@ export class Standstill {
     this.progressAt = performance.now();
   }
 
-  /** Something is under way. */
-  watch(): void {
-    if (this.timer !== null || this.over) return;
-    this.timer = setTimeout(() => this.look(), this.limit());
+  /** Something is under way. @param limit when it looks at the latest (ms) */
+  watch(limit: number): void {
+    if (this.over || (this.timer !== null && this.looksAt <= performance.now() + limit)) return;
+    if (this.timer !== null) clearTimeout(this.timer);
+    this.lookIn(limit);
   }
 
   stop(): void {
@@ -34,6 +36,11 @@ export class Standstill {
     if (this.over || limit === 0) return;
     const quiet = this.ours() ? 0 : performance.now() - this.progressAt;
     if (quiet >= limit) return this.stands();
-    this.timer = setTimeout(() => this.look(), Math.max(10, limit - quiet));
+    this.lookIn(Math.max(10, limit - quiet));
+  }
+
+  private lookIn(ms: number): void {
+    this.looksAt = performance.now() + ms;
+    this.timer = setTimeout(() => this.look(), ms);
   }
 }

@@ -59,4 +59,6 @@ export class ServerTraits {
    * EXAMINE and STATUS: only after a SELECT do UIDs last (pitfall 47).
    */
   numbersUnderSelectOnly = false;
+  /** An opening tells no UIDVALIDITY: STATUS has to be asked, and nothing may stand before it on the wire. Null: not known. */
+  numbersByStatusOnly: boolean | null = null;
 }

@@ -109,6 +109,7 @@ class Reading {
     const { connection, release } = await this.session.pool.take(this.signal, this.raw);
     try {
       const opening = this.session.opening(connection, this.raw, this.uidValidity);
+      if (this.session.traits.numbersByStatusOnly !== false) await opening;
       // The bodies are asked for before the answer, and taken after it.
       const [opened, fetched] = await Promise.allSettled([
         opening,

@@ -70,6 +70,8 @@ export async function* scanFolder(
   });
   const modseq = plan.modseq ?? state.highestModseq;
   let uidnext = plan.from;
+  const listed = new Set<number>();
+  let short: true | undefined;
 
   if (plan.changedSince !== null && plan.from > 1) {
     const changed = await fetch({ from: 1, to: plan.from - 1 }, plan.changedSince);
@@ -78,13 +80,22 @@ export async function* scanFolder(
   }
   for (const window of plan.windows) {
     const items = await fetch(window);
+    for (const { uid } of items) listed.add(uid);
     for (const part of inPages(items, MAX_SCAN_PAGE)) {
       uidnext = part.at(-1)!.uid + 1;
       yield page(part, { uidvalidity: uidValidity, uidnext, highestmodseq: modseq, partial: true });
     }
   }
+  if (plan.full && listed.size < state.exists) {
+    const again = await listAgain(session, raw, uidValidity, signal);
+    const missed = again.items.filter(({ uid }) => !listed.has(uid));
+    for (const part of inPages(missed, MAX_SCAN_PAGE))
+      yield page(part, { uidvalidity: uidValidity, uidnext: plan.from, highestmodseq: modseq, partial: true });
+    if (again.items.length < again.exists) short = true;
+  }
   uidnext = Math.max(uidnext, state.uidNext ?? uidnext);
-  yield page([], { uidvalidity: uidValidity, uidnext, highestmodseq: modseq, partial: false });
+  const last = page([], { uidvalidity: uidValidity, uidnext, highestmodseq: modseq, partial: short === true });
+  yield short ? { ...last, short } : last;
 }
 
 /** A small folder in one round trip, an empty one in none. Null: it must be opened and looked at first. */
@@ -106,11 +117,33 @@ async function scanAtOnce(
       openWindow(session, connection, raw, { from: 1, to: null }),
     ));
   const { items, state: now } = opened;
+  // Fewer than there are: listed again by the longer way.
+  if (items.length < now.exists) return null;
   if (now.uidValidity !== uidValidity || items.length > MAX_SCAN_PAGE || session.traits.numbersUnderSelectOnly)
     return null;
   const uidnext = Math.max(now.uidNext ?? 1, (items.at(-1)?.uid ?? 0) + 1);
   const next = toState({ ...state, uidnext, highestmodseq: now.highestModseq });
   return { items: items.map((item) => toMeta(uidValidity, item)), gone: [], next, full: true };
+}
+
+/**
+ * The folder listed once more, with how many messages it has: fewer were listed than the opening told. Mostly some were
+ * removed meanwhile.
+ */
+function listAgain(
+  session: ImapSession,
+  raw: string,
+  uidValidity: number,
+  signal: AbortSignal,
+): Promise<{ readonly exists: number; readonly items: readonly MessageMetadata[] }> {
+  return session.repeatable(signal, raw, async (connection) => {
+    const opened = await session.open(connection, raw);
+    await session.at(connection, raw, uidValidity);
+    const items: MessageMetadata[] = [];
+    for (const window of await uidWindows(connection, opened, 1, MAX_SCAN_PAGE))
+      items.push(...(await fetchWindow(connection, window)));
+    return { exists: opened.exists, items };
+  });
 }
 
 interface Plan {

@@ -483,6 +483,8 @@ describe('reading', () => {
         const told = `MESSAGES ${messages} UIDNEXT 4 UIDVALIDITY 7`;
         return session.send(`* STATUS ${rest.slice(0, rest.lastIndexOf(' ('))} (${told})\r\n${tag} OK done\r\n`);
       },
+      EXAMINE: ({ tag, session }) =>
+        session.send(`* 1 EXISTS\r\n* OK [UIDVALIDITY 7] ok\r\n* OK [UIDNEXT 4] ok\r\n${tag} OK [READ-ONLY] done\r\n`),
       'UID FETCH': ({ tag, session }) =>
         session.send(
           `* 1 FETCH (UID 1 FLAGS () INTERNALDATE "13-May-2014 16:53:20 +0000" RFC822.SIZE 9)\r\n${tag} OK done\r\n`,
@@ -501,6 +503,53 @@ describe('reading', () => {
       .map((line) => line.split(' ').slice(1, 3));
     expect(opened.filter(([verb]) => verb === 'EXAMINE').map(([, name]) => name)).toEqual(['"INBOX"', '"a"', '"b"']);
     expect(opened).toHaveLength(6);
+  });
+
+  it('asks for the numbers first where an opening does not tell them, and takes none where they do not last', async () => {
+    const opening =
+      (line: string): Script[string] =>
+      ({ tag, session }) =>
+        session.send(`* 2 EXISTS\r\n${line}* OK [UIDNEXT 3] next\r\n${tag} OK [READ-ONLY] done\r\n`);
+    const bodies: Script[string] = async ({ tag, rest, session }) => {
+      for (const uid of uidsIn(rest)) await session.send(fetched(uid, body(uid)));
+      await session.send(`${tag} OK done\r\n`);
+    };
+    const { source } = await against({ EXAMINE: opening(''), 'UID FETCH': bodies });
+    expect(await read(source, 1, 2)).toEqual(new Map([1, 2].map((uid) => [uid, body(uid)])));
+    expect(await read(source, 2)).toEqual(new Map([[2, body(2)]]));
+    const notSticky = opening('* OK [UIDVALIDITY 7] valid\r\n* NO [UIDNOTSTICKY] not lasting\r\n');
+    const other = await against({ EXAMINE: notSticky, 'UID FETCH': bodies });
+    await expect(collect(other.source.scan(inbox, null, signal))).rejects.toMatchObject({ code: 'IDS_NOT_LASTING' });
+  });
+
+  it('misses what a server leaves out of its list, and lists what has no size', async () => {
+    const line = (uid: number, size: string): string =>
+      `* ${uid} FETCH (UID ${uid} FLAGS () INTERNALDATE "13-May-2014 16:53:20 +0000" RFC822.SIZE ${size})\r\n`;
+    const listing =
+      (text: (uid: number, nth: number) => string): Script[string] =>
+      async ({ tag, rest, session }) => {
+        nth++;
+        for (const uid of uidsIn(rest.replace('*', '3'))) if (uid <= 3) await session.send(text(uid, nth));
+        await session.send(`${tag} OK done\r\n`);
+      };
+    let nth = 0;
+    const scanned = async (text: (uid: number, nth: number) => string) => {
+      nth = 0;
+      const { source } = await against({ 'UID FETCH': listing(text) });
+      const pages = await collect(source.scan(inbox, null, signal));
+      return {
+        uids: pages.flatMap(({ items }) => items.map(({ locator }) => Buffer.from(locator).readUInt32BE())),
+        sizes: pages.flatMap(({ items }) => items.map(({ size }) => size)),
+        short: pages.some(({ short }) => short === true),
+      };
+    };
+    expect(await scanned((uid) => line(uid, '21'))).toMatchObject({ uids: [1, 2, 3], short: false });
+    expect(await scanned((uid) => (uid === 2 ? '' : line(uid, '21')))).toMatchObject({ uids: [1, 3], short: true });
+    expect(await scanned((uid, n) => (uid === 2 && n < 2 ? '' : line(uid, '21')))).toMatchObject({ short: false });
+    expect(await scanned((uid) => line(uid, uid === 2 ? 'NIL' : '21'))).toMatchObject({
+      sizes: [21, 0, 21],
+      short: false,
+    });
   });
 
   it('releases what nobody took when the reader stops early', async () => {

@@ -34,15 +34,16 @@ export async function fetchMetadata(
     onUntagged(response) {
       if (response.is !== 'data' || response.name !== 'FETCH') return false;
       const told = pairs(response.values[0]);
-      // Without a size it is news about flags, not an answer.
+      // Without a size and a date it is news about flags, not an answer. A size that the server cannot tell is found out
+      // when the message is read.
       const size = asNumber(told.get('RFC822.SIZE'));
       const uid = asNumber(told.get('UID'));
-      if (size === null || uid === null) return false;
+      if (uid === null || (size === null && !told.has('INTERNALDATE'))) return false;
       if (!isUid(uid)) throw new ImapFailure('protocol', 'the server sent an impossible UID');
       const date = asString(told.get('INTERNALDATE'));
       const item = {
         uid,
-        size,
+        size: size ?? 0,
         date: date === null ? null : parseInternalDate(date),
         flags: strings(asList(told.get('FLAGS'))).filter((flag) => flag.toLowerCase() !== '\\recent'),
       };

@@ -6,6 +6,8 @@ import { WIRE_LIMITS } from '../limits.js';
 export interface MailboxState {
   /** Null: the server keeps no lasting ids here (RFC 4315 UIDNOTSTICKY, or none told). */
   readonly uidValidity: number | null;
+  /** The server says that it keeps none, whatever else it tells (RFC 4315 UIDNOTSTICKY). */
+  readonly notSticky: boolean;
   readonly uidNext: number | null;
   readonly exists: number;
   /** Null: not told, which means all (RFC 9051 section 7.1). */
@@ -61,6 +63,7 @@ export async function select(connection: ImapConnection, raw: string, readOnly: 
   connection.selected = opened;
   const validity = number(told.get('UIDVALIDITY'));
   return {
+    notSticky,
     uidValidity: notSticky || validity === null || validity === 0 ? null : validity,
     uidNext: number(told.get('UIDNEXT')) || null,
     exists,
