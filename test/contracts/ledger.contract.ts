@@ -412,7 +412,7 @@ export function ledgerContract(name: string, make: () => Promise<LedgerHarness>)
           copied(inbox, 2, null),
           existing(inbox, 3, 300),
           existing(inbox, 4, 300, 'merged'),
-          refused(inbox, 5, 'skipped', 'VANISHED'),
+          refused(inbox, 5, 'skipped', 'LEFT_OUT'),
           refused(inbox, 6),
         ];
         for (let i = 0; i < 3; i++) expect(await session.settle(null, outcomes)).toEqual([]);
@@ -486,18 +486,23 @@ export function ledgerContract(name: string, make: () => Promise<LedgerHarness>)
         await retry.lease.release();
       });
 
-      it('offers what a filter or a limit kept out again in every session', async () => {
+      it('offers what a filter or a limit kept out, or what was gone, again in every session that lists it', async () => {
         const first = await openSession(harness);
-        await list(first, 1, 3);
+        await list(first, 1, 4);
         await first.session.settle(null, [
           refused(first.inbox, 1, 'skipped', 'FILTERED_SINCE'),
           refused(first.inbox, 2, 'skipped', 'TOO_LARGE'),
-          refused(first.inbox, 3, 'skipped', 'VANISHED'),
+          refused(first.inbox, 3, 'skipped', 'LEFT_OUT'),
+          refused(first.inbox, 4, 'skipped', 'VANISHED'),
         ]);
         const next = await reopen(harness, first);
-        expect(await list(next, 1, 3)).toEqual([1, 2]);
-        await next.session.settle(null, [copied(next.inbox, 1), refused(next.inbox, 2, 'skipped', 'TOO_LARGE')]);
-        expect(await countsOf(next)).toMatchObject({ found: 3, copied: 1, skipped: 2, failed: 0 });
+        expect(await list(next, 1, 4)).toEqual([1, 2, 4]);
+        await next.session.settle(null, [
+          copied(next.inbox, 1),
+          refused(next.inbox, 2, 'skipped', 'TOO_LARGE'),
+          copied(next.inbox, 4),
+        ]);
+        expect(await countsOf(next)).toMatchObject({ found: 4, copied: 2, skipped: 2, failed: 0 });
         await next.lease.release();
       });
 
