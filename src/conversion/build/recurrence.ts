@@ -11,8 +11,10 @@ export interface PlainRecurrence {
   readonly weekdays?: readonly Weekday[];
   /** With `weekdays`, which of them in the month: 1 to 4, or -1 for the last. */
   readonly weekOfMonth?: 1 | 2 | 3 | 4 | -1;
-  /** 1 to 31; -1 is the last one. A day that a month lacks does not recur in it. */
+  /** 1 to 31; -1 is the last one. A day that a month lacks does not recur in it, unless `orLastDay`. */
   readonly dayOfMonth?: number;
+  /** A month that lacks the day has it on its last one, as Exchange reckons. */
+  readonly orLastDay?: boolean;
   /** 1 to 12. */
   readonly month?: number;
   readonly weekStart?: Weekday;
@@ -28,7 +30,7 @@ export function buildRule(recurrence: PlainRecurrence): string {
   const parts = [`FREQ=${recurrence.frequency.toUpperCase()}`];
   if (interval !== undefined && interval > 1) parts.push(`INTERVAL=${interval}`);
   if (month !== undefined) parts.push(`BYMONTH=${month}`);
-  if (dayOfMonth !== undefined) parts.push(`BYMONTHDAY=${dayOfMonth}`);
+  if (dayOfMonth !== undefined) parts.push(...monthDays(recurrence, dayOfMonth));
   if (weekdays !== undefined && weekdays.length > 0) {
     // "The first weekday of the month" is one of five days and not each of them.
     const several = weekOfMonth !== undefined && weekdays.length > 1;
@@ -40,4 +42,14 @@ export function buildRule(recurrence: PlainRecurrence): string {
   if (until !== undefined) parts.push(`UNTIL=${printMoment(momentOf(until))}`);
   else if (count !== undefined) parts.push(`COUNT=${count}`);
   return parts.join(';');
+}
+
+/** Days of every month; any day after the 28th is missing in one of them at least. */
+const ALWAYS_THERE = 28;
+
+function monthDays({ orLastDay = false }: PlainRecurrence, day: number): string[] {
+  if (!orLastDay || day <= ALWAYS_THERE) return [`BYMONTHDAY=${day}`];
+  if (day === 31) return ['BYMONTHDAY=-1'];
+  const days = Array.from({ length: day - ALWAYS_THERE + 1 }, (_, i) => ALWAYS_THERE + i);
+  return [`BYMONTHDAY=${days.join(',')}`, 'BYSETPOS=-1'];
 }

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { type ErrorSide, TransferError } from '../../mailbox/transfer-error.js';
 import { ConnectError, toTransferError as fromConnectError } from '../connect-error.js';
+import { retryAfter } from '../http/retry-after.js';
 import { parseXml, type XmlElement, XmlError } from '../xml.js';
 import { DAV } from './names.js';
 import { ERROR_LIMITS } from './limits.js';
@@ -22,7 +23,6 @@ export class DavFailure extends Error {
 }
 
 const SECOND = 1_000;
-const MAX_WAIT = 24 * 3_600 * SECOND;
 const DEFAULT_WAIT = 60 * SECOND;
 
 export function failureOf(status: number, headers: IncomingHttpHeaders, body: Buffer): DavFailure {
@@ -52,14 +52,6 @@ function said(status: number, body: Buffer): string {
     .replace(/\s+/g, ' ')
     .trim();
   return `${status} ${words}`.trim();
-}
-
-/** RFC 9110 section 10.2.3: seconds, or a date. */
-function retryAfter(headers: IncomingHttpHeaders): number | undefined {
-  const value = headers['retry-after'];
-  if (value === undefined) return undefined;
-  const ms = /^\d{1,9}$/.test(value.trim()) ? Number(value) * SECOND : Date.parse(value) - Date.now();
-  return Number.isFinite(ms) ? Math.min(Math.max(ms, 0), MAX_WAIT) : undefined;
 }
 
 export interface DavErrorContext {

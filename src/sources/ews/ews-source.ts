@@ -1,0 +1,190 @@
+import { createHash } from 'node:crypto';
+import type { SourceFolder } from '../../mailbox/folder.js';
+import type { ItemDescription, ItemRef, ReadOutcome, ScanPage, Staging, SyncState } from '../../mailbox/item.js';
+import { ITEM_KINDS } from '../../mailbox/kinds.js';
+import { TransferError } from '../../mailbox/transfer-error.js';
+import type { ConnectPolicy } from '../../protocols/connect.js';
+import { type EwsErrorContext, EwsFailure } from '../../protocols/ews/failure.js';
+import { findFolders, getFolders } from '../../protocols/ews/folders.js';
+import type { FolderRef } from '../../protocols/ews/ids.js';
+import type { EwsLogin, EwsMailbox } from '../../protocols/ews/login.js';
+import { EwsTransport } from '../../protocols/ews/transport.js';
+import type { Source, SourceAccount, SourceFacts } from '../source.js';
+import { EwsClient } from './client.js';
+import { describeItems } from './describe.js';
+import { type Branch, foldersOf, type FoundFolder, GENERATED, OUTBOX, ROLES } from './folders.js';
+import { readMail } from './read-mail.js';
+import { readObjects } from './read-objects.js';
+import { scanFolder } from './scan.js';
+
+/** Half of what Exchange 2010 lets one user have (EWSMaxConcurrency 10); later ones allow 27. */
+const DEFAULT_CONNECTIONS = 4;
+const WELL_KNOWN = [...Object.keys(ROLES), ...GENERATED, OUTBOX];
+
+export interface EwsSourceOptions {
+  /** Of Exchange.asmx. */
+  readonly url: URL;
+  /** Asked again when the server refuses: tokens end. */
+  readonly login: () => Promise<EwsLogin>;
+  readonly mailbox: EwsMailbox;
+  readonly policy: ConnectPolicy;
+  /** Whose mailbox it is: an address, or the name that was signed in with. */
+  readonly owner: string;
+  readonly trust?: { readonly caFingerprint?: string; readonly ca?: string };
+  readonly maxConnections?: number;
+  readonly quietMs?: number;
+  readonly patienceMs?: number;
+  readonly classifySignIn?: EwsErrorContext['classifySignIn'];
+  /** The archive mailbox too, under a folder of its own. */
+  readonly archive?: boolean;
+  /** The organisation's public folders too. */
+  readonly publicFolders?: boolean;
+}
+
+/** A mailbox of Exchange, or of a server that speaks its web services (EWS): read only, nothing is changed. */
+export class EwsSource implements Source {
+  readonly account: SourceAccount;
+  private readonly client: EwsClient;
+  private readonly maxConnections: number;
+  private readonly address: string;
+  private listed = new Map<string, FoundFolder>();
+
+  constructor(private readonly options: EwsSourceOptions) {
+    const { url, owner, mailbox, classifySignIn } = options;
+    this.address = mailbox.by === 'own' ? owner : mailbox.address;
+    const names = ['ews', url.host.toLowerCase(), this.address.toLowerCase()].join('\0');
+    this.account = { kind: 'ews', stableId: createHash('sha256').update(names).digest('hex') };
+    this.maxConnections = Math.max(1, options.maxConnections ?? DEFAULT_CONNECTIONS);
+    const transport = new EwsTransport({ ...options, maxConnections: this.maxConnections });
+    this.client = new EwsClient(transport, {
+      side: 'source',
+      ...(classifySignIn === undefined ? {} : { classifySignIn }),
+    });
+  }
+
+  async connect(signal: AbortSignal): Promise<SourceFacts> {
+    await this.client.repeatable(signal, () => this.checkMailbox(signal));
+    return { gives: ITEM_KINDS, maxConnections: this.maxConnections, quirks: [] };
+  }
+
+  /** Opens the inbox, by its name and as the inbox of the address that was given: both must be the same one. */
+  private async checkMailbox(signal: AbortSignal): Promise<void> {
+    const { mailbox } = this.options;
+    const asked: FolderRef[] = [{ wellKnown: 'inbox' }];
+    const byAddress = mailbox.by !== 'delegation' && this.address.includes('@');
+    if (byAddress) asked.push({ wellKnown: 'inbox', of: this.address });
+    const [inbox, named] = await getFolders(this.client.transport, asked, signal);
+    if (inbox === null || inbox === undefined) throw new EwsFailure('refused', { code: 'ErrorNonExistentMailbox' });
+    // A name that is no address of the mailbox says nothing: people sign in by names that differ from their address.
+    if (named === null || named === undefined || named.id === inbox.id) return;
+    throw new TransferError('The server opened another mailbox than the one that was named.', {
+      side: 'source',
+      scope: 'account',
+      retry: 'user',
+      code: 'WRONG_MAILBOX',
+    });
+  }
+
+  async listFolders(signal: AbortSignal): Promise<SourceFolder[]> {
+    const found = await this.client.repeatable(signal, async () => {
+      const all = foldersOf(await this.ownBranch(signal));
+      if (this.options.archive === true) all.push(...foldersOf(await this.archiveBranch(signal)));
+      if (this.options.publicFolders === true) all.push(...foldersOf(await this.publicBranch(signal)));
+      return all;
+    });
+    if (found.length === 0)
+      throw new TransferError('The old account shows no folders.', {
+        side: 'source',
+        scope: 'account',
+        retry: 'later',
+        code: 'NO_FOLDERS',
+      });
+    this.listed = new Map(found.map((one) => [one.folder.id, one]));
+    return found.map(({ folder }) => folder);
+  }
+
+  private async ownBranch(signal: AbortSignal): Promise<Branch> {
+    const names = ['msgfolderroot', ...WELL_KNOWN];
+    const { transport } = this.client;
+    const named = await getFolders(
+      transport,
+      names.map((wellKnown) => ({ wellKnown })),
+      signal,
+    );
+    const [root] = named;
+    if (root === null || root === undefined) throw new EwsFailure('refused', { code: 'ErrorFolderNotFound' });
+    const folders = await findFolders(transport, { wellKnown: 'msgfolderroot' }, 'deep', signal);
+    const wellKnown = new Map(
+      names.flatMap((name, i): [string, string][] => (named[i] == null ? [] : [[name, named[i].id]])),
+    );
+    return { rootId: root.id, prefix: [], folders, wellKnown, syncs: true };
+  }
+
+  private async archiveBranch(signal: AbortSignal): Promise<Branch> {
+    const nothing: Branch = { rootId: '', prefix: [], folders: [], wellKnown: new Map(), syncs: true };
+    const { transport } = this.client;
+    const [root] = await getFolders(transport, [{ wellKnown: 'archivemsgfolderroot' }], signal);
+    if (root === null || root === undefined) return nothing;
+    const folders = await findFolders(transport, { wellKnown: 'archivemsgfolderroot' }, 'deep', signal);
+    return { ...nothing, rootId: root.id, prefix: ['Archive'], folders };
+  }
+
+  /** Level by level: Exchange does not look into public folders deep. */
+  private async publicBranch(signal: AbortSignal): Promise<Branch> {
+    const { transport } = this.client;
+    const [root] = await getFolders(transport, [{ wellKnown: 'publicfoldersroot' }], signal);
+    const branch = { prefix: ['Public Folders'], wellKnown: new Map<string, string>(), syncs: false };
+    if (root === null || root === undefined) return { ...branch, rootId: '', folders: [] };
+    const folders: Branch['folders'][number][] = [];
+    for (const queue = [root.id]; queue.length > 0;) {
+      const below = await findFolders(transport, { id: queue.shift()! }, 'shallow', signal);
+      folders.push(...below);
+      queue.push(...below.map(({ id }) => id));
+    }
+    return { ...branch, rootId: root.id, folders };
+  }
+
+  async *scan(folder: SourceFolder, since: SyncState | null, signal: AbortSignal): AsyncGenerator<ScanPage> {
+    signal.throwIfAborted();
+    const found = await this.foundFor(folder, signal);
+    yield* scanFolder(this.client, found, this.account.stableId, since, signal);
+  }
+
+  async *read(
+    folder: SourceFolder,
+    refs: readonly ItemRef[],
+    stage: Staging,
+    signal: AbortSignal,
+  ): AsyncGenerator<ReadOutcome> {
+    signal.throwIfAborted();
+    const { kind } = folder;
+    const { client, account, address } = this;
+    if (kind === 'mail') yield* readMail(client, refs, stage, signal);
+    else yield* readObjects({ client, kind, account: account.stableId, owner: address }, refs, stage, signal);
+  }
+
+  async *describe(
+    _folder: SourceFolder,
+    refs: readonly ItemRef[],
+    signal: AbortSignal,
+  ): AsyncGenerator<ItemDescription> {
+    signal.throwIfAborted();
+    yield* describeItems(this.client, refs, signal);
+  }
+
+  async close(): Promise<void> {
+    this.client.transport.close();
+  }
+
+  private async foundFor(folder: SourceFolder, signal: AbortSignal): Promise<FoundFolder> {
+    if (this.listed.size === 0) await this.listFolders(signal);
+    const found = this.listed.get(folder.id);
+    if (found !== undefined) return found;
+    throw new TransferError('The folder is not in the listing of the old server.', {
+      side: 'source',
+      scope: 'folder',
+      retry: 'never',
+      code: 'FOLDER_GONE',
+    });
+  }
+}
