@@ -5,7 +5,7 @@ import { HttpSession, type StreamedResponse } from '../http/session.js';
 import type { XmlStreamLimits } from '../xml.js';
 import { type DavErrorContext, DavFailure, failureOf, toTransferError } from './failure.js';
 import { ERROR_BYTES } from './limits.js';
-import { mayReceiveLogin } from './login-scope.js';
+import { mayReceiveLogin } from '../login-scope.js';
 import { type DavResource, type MultistatusEnd, readMultistatus } from './multistatus.js';
 
 export type DavLogin =

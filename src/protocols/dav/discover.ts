@@ -4,7 +4,7 @@ import type { systemDns } from '../discovery/dns.js';
 import { type DavClient, failed } from './client.js';
 import { DavFailure } from './failure.js';
 import { LISTING_LIMITS } from './limits.js';
-import { mayReceiveLogin } from './login-scope.js';
+import { mayReceiveLogin } from '../login-scope.js';
 import { type DavResource, hrefsIn, prop, readMultistatus } from './multistatus.js';
 import { CALDAV, CARDDAV, child, DAV } from './names.js';
 import { propfindBody } from './propfind.js';

@@ -5,7 +5,7 @@ import { envelope } from './envelope.js';
 import { EwsFailure } from './failure.js';
 import { type FolderRef, folderXml } from './ids.js';
 import { ANSWER_LIMITS, FIND_ITEMS, MAX_FOLDERS } from './limits.js';
-import { callLibrary } from './service.js';
+import { askByLibrary } from './service.js';
 import { collect, type EwsTransport } from './transport.js';
 
 export interface EwsFolder {
@@ -36,8 +36,8 @@ const folderShape = (): InstanceType<typeof ews.PropertySet> =>
   ]);
 
 /**
- * All folders below one. The library never says where the next page begins, and drops what it does not know: pages are
- * counted by what the answer holds.
+ * All folders below one. Pages are counted by what the answer holds: the library never says where the next one
+ * begins.
  * @throws EwsFailure; ConnectError; XmlError
  */
 export async function findFolders(
@@ -48,7 +48,7 @@ export async function findFolders(
 ): Promise<EwsFolder[]> {
   const found = new Map<string, EwsFolder>();
   for (let offset = 0; ;) {
-    const { messages } = await callLibrary(transport, 'FindFolder', 1, signal, (service) => {
+    const messages = await askByLibrary(transport, 'FindFolder', 1, signal, (service) => {
       const view = new ews.FolderView(FIND_ITEMS, offset);
       view.Traversal = traversal === 'deep' ? ews.FolderTraversal.Deep : ews.FolderTraversal.Shallow;
       view.PropertySet = folderShape();

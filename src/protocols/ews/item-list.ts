@@ -3,7 +3,7 @@ import { childrenNamed, textOf, type XmlElement } from '../xml.js';
 import { EwsFailure } from './failure.js';
 import { libraryId, refused } from './folders.js';
 import { FIND_ITEMS, MAX_ITEMS, SYNC_ITEMS } from './limits.js';
-import { callLibrary } from './service.js';
+import { askByLibrary } from './service.js';
 import type { EwsTransport } from './transport.js';
 
 /** What a list tells of an item. */
@@ -60,7 +60,7 @@ export async function* syncItems(
 ): AsyncGenerator<SyncPage> {
   let listed = 0;
   for (let at = state; ;) {
-    const { messages } = await callLibrary(transport, 'SyncFolderItems', 1, signal, (service) =>
+    const messages = await askByLibrary(transport, 'SyncFolderItems', 1, signal, (service) =>
       service.SyncFolderItems(
         new ews.FolderId(folderId),
         listShape(),
@@ -109,7 +109,7 @@ export async function* findItems(
   signal: AbortSignal,
 ): AsyncGenerator<readonly ListedItem[]> {
   for (let offset = 0; ;) {
-    const { messages } = await callLibrary(transport, 'FindItem', 1, signal, (service) => {
+    const messages = await askByLibrary(transport, 'FindItem', 1, signal, (service) => {
       const view = new ews.ItemView(FIND_ITEMS, offset);
       view.PropertySet = listShape();
       return service.FindItems(libraryId({ id: folderId }, transport), view);

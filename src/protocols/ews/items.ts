@@ -1,7 +1,7 @@
 import ews from 'ews-javascript-api';
 import { childrenNamed, type XmlElement } from '../xml.js';
 import { EwsFailure } from './failure.js';
-import { callLibrary } from './service.js';
+import { askByLibrary } from './service.js';
 import type { EwsTransport } from './transport.js';
 
 /** An item that was asked for: its element, or why it is not given, in the server's spelling. */
@@ -21,7 +21,7 @@ export async function getItems(
   signal: AbortSignal,
 ): Promise<GotItem[]> {
   try {
-    const { messages } = await callLibrary(transport, 'GetItem', ids.length, signal, (service) => {
+    const messages = await askByLibrary(transport, 'GetItem', ids.length, signal, (service) => {
       const shape = new ews.PropertySet(ews.BasePropertySet.IdOnly, [...properties]);
       shape.RequestedBodyType = ews.BodyType.Text;
       return service.BindToItems(

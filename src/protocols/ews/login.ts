@@ -1,3 +1,5 @@
+import type { IncomingHttpHeaders } from 'node:http';
+
 /** How an account is signed in to. */
 export type EwsLogin =
   | { readonly kind: 'password'; readonly user: string; readonly password: string }
@@ -15,4 +17,10 @@ export type EwsMailbox =
 export function authorizationOf(login: EwsLogin): string {
   if (login.kind === 'token') return `Bearer ${login.token}`;
   return `Basic ${Buffer.from(`${login.user}:${login.password}`, 'utf8').toString('base64')}`;
+}
+
+/** A refusal that names Windows authentication and nothing else that we could do. */
+export function offersWindowsOnly(headers: IncomingHttpHeaders): boolean {
+  const offered = String(headers['www-authenticate'] ?? '');
+  return /\b(?:ntlm|negotiate)\b/i.test(offered) && !/\b(?:basic|bearer)\b/i.test(offered);
 }

@@ -1,4 +1,3 @@
-import type { IncomingHttpHeaders } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { ConnectPolicy } from '../connect.js';
 import { retryAfter } from '../http/retry-after.js';
@@ -7,7 +6,7 @@ import { parseXml, XmlError } from '../xml.js';
 import { responseMessages } from './answer.js';
 import { DEFAULT_BACK_OFF_MS, EwsFailure, PASSING, TOO_MANY } from './failure.js';
 import { FAULT_LIMITS } from './limits.js';
-import { authorizationOf, type EwsLogin, type EwsMailbox } from './login.js';
+import { authorizationOf, type EwsLogin, type EwsMailbox, offersWindowsOnly } from './login.js';
 
 export interface TransportOptions {
   readonly url: URL;
@@ -43,6 +42,8 @@ export class EwsTransport {
   private width: number;
   private running = 0;
   private readonly queue: (() => void)[] = [];
+  /** It let us in before, so one refusal may be a moment's (pitfall 54): then the same login is tried once more. */
+  private letIn = false;
   private readonly say: ((line: string) => void) | undefined;
 
   constructor(private readonly options: TransportOptions) {
@@ -155,6 +156,7 @@ export class EwsTransport {
   ): Promise<T> {
     const refused = Symbol('refused');
     for (let fresh = this.authorization === null; ; fresh = true) {
+      signal.throwIfAborted();
       this.authorization ??= authorizationOf(await this.options.login());
       const used = this.authorization;
       const begun = Date.now();
@@ -175,14 +177,17 @@ export class EwsTransport {
           this.say?.(`${operation} ${response.status} ${Date.now() - begun} ms`);
           if (response.status === 401 && !fresh) return refused;
           await this.refuseOthers(operation, response);
+          this.letIn = true;
           return read(response);
         },
       );
       if (result !== refused) return result as T;
       this.authorization = null;
       const again = authorizationOf(await this.options.login());
-      // The same password once more would only help to lock the account.
-      if (again === used) throw new EwsFailure('sign-in', { status: 401 });
+      // The same password over and over would only help to lock the account.
+      if (again === used && !this.letIn) throw new EwsFailure('sign-in', { status: 401 });
+      if (again === used) await pause(CROWDED_MS, undefined, { signal });
+      this.letIn = false;
       this.authorization = again;
     }
   }
@@ -231,9 +236,4 @@ export async function collect(chunks: AsyncIterable<Uint8Array>): Promise<Buffer
   const parts: Uint8Array[] = [];
   for await (const chunk of chunks) parts.push(chunk);
   return Buffer.concat(parts);
-}
-
-function offersWindowsOnly(headers: IncomingHttpHeaders): boolean {
-  const offered = String(headers['www-authenticate'] ?? '');
-  return /\b(?:ntlm|negotiate)\b/i.test(offered) && !/\b(?:basic|bearer)\b/i.test(offered);
 }

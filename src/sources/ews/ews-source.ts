@@ -4,25 +4,26 @@ import type { ItemDescription, ItemRef, ReadOutcome, ScanPage, Staging, SyncStat
 import { ITEM_KINDS } from '../../mailbox/kinds.js';
 import { TransferError } from '../../mailbox/transfer-error.js';
 import type { ConnectPolicy } from '../../protocols/connect.js';
-import { type EwsErrorContext, EwsFailure } from '../../protocols/ews/failure.js';
-import { findFolders, getFolders } from '../../protocols/ews/folders.js';
+import { type EwsErrorContext, EwsFailure, toTransferError } from '../../protocols/ews/failure.js';
+import { findEwsUrl } from '../../protocols/ews/autodiscover.js';
+import { getFolders } from '../../protocols/ews/folders.js';
 import type { FolderRef } from '../../protocols/ews/ids.js';
 import type { EwsLogin, EwsMailbox } from '../../protocols/ews/login.js';
 import { EwsTransport } from '../../protocols/ews/transport.js';
 import type { Source, SourceAccount, SourceFacts } from '../source.js';
 import { EwsClient } from './client.js';
 import { describeItems } from './describe.js';
-import { type Branch, foldersOf, type FoundFolder, GENERATED, OUTBOX, ROLES } from './folders.js';
+import { archiveBranch, ownBranch, publicBranch } from './branches.js';
+import { foldersOf, type FoundFolder } from './folders.js';
 import { readMail } from './read-mail.js';
 import { readObjects } from './read-objects.js';
 import { scanFolder } from './scan.js';
 
 /** Half of what Exchange 2010 lets one user have (EWSMaxConcurrency 10); later ones allow 27. */
 const DEFAULT_CONNECTIONS = 4;
-const WELL_KNOWN = [...Object.keys(ROLES), ...GENERATED, OUTBOX];
 
 export interface EwsSourceOptions {
-  /** Of Exchange.asmx. */
+  /** Of Exchange.asmx, or of the server alone: then it is looked for there. */
   readonly url: URL;
   /** Asked again when the server refuses: tokens end. */
   readonly login: () => Promise<EwsLogin>;
@@ -44,36 +45,58 @@ export interface EwsSourceOptions {
 /** A mailbox of Exchange, or of a server that speaks its web services (EWS): read only, nothing is changed. */
 export class EwsSource implements Source {
   readonly account: SourceAccount;
-  private readonly client: EwsClient;
+  private client: EwsClient | null = null;
   private readonly maxConnections: number;
   private readonly address: string;
   private listed = new Map<string, FoundFolder>();
 
   constructor(private readonly options: EwsSourceOptions) {
-    const { url, owner, mailbox, classifySignIn } = options;
+    const { url, owner, mailbox } = options;
     this.address = mailbox.by === 'own' ? owner : mailbox.address;
     const names = ['ews', url.host.toLowerCase(), this.address.toLowerCase()].join('\0');
     this.account = { kind: 'ews', stableId: createHash('sha256').update(names).digest('hex') };
     this.maxConnections = Math.max(1, options.maxConnections ?? DEFAULT_CONNECTIONS);
-    const transport = new EwsTransport({ ...options, maxConnections: this.maxConnections });
-    this.client = new EwsClient(transport, {
-      side: 'source',
-      ...(classifySignIn === undefined ? {} : { classifySignIn }),
-    });
+  }
+
+  /** Connects nothing where the whole address is known. */
+  private async opened(signal: AbortSignal): Promise<EwsClient> {
+    if (this.client !== null) return this.client;
+    const url = await this.find(signal);
+    const transport = new EwsTransport({ ...this.options, url, maxConnections: this.maxConnections });
+    // Another call may have been quicker.
+    return (this.client ??= new EwsClient(transport, this.errors));
+  }
+
+  private get errors(): EwsErrorContext {
+    const { classifySignIn } = this.options;
+    return { side: 'source', ...(classifySignIn === undefined ? {} : { classifySignIn }) };
+  }
+
+  private async find(signal: AbortSignal): Promise<URL> {
+    const { url, login, policy, trust } = this.options;
+    if (url.pathname !== '/') return url;
+    try {
+      const home = { home: url, login: await login(), address: this.address, policy };
+      return await findEwsUrl({ ...home, ...(trust === undefined ? {} : { trust }) }, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      throw toTransferError(error, this.errors);
+    }
   }
 
   async connect(signal: AbortSignal): Promise<SourceFacts> {
-    await this.client.repeatable(signal, () => this.checkMailbox(signal));
+    const client = await this.opened(signal);
+    await client.repeatable(signal, () => this.checkMailbox(client, signal));
     return { gives: ITEM_KINDS, maxConnections: this.maxConnections, quirks: [] };
   }
 
   /** Opens the inbox, by its name and as the inbox of the address that was given: both must be the same one. */
-  private async checkMailbox(signal: AbortSignal): Promise<void> {
+  private async checkMailbox(client: EwsClient, signal: AbortSignal): Promise<void> {
     const { mailbox } = this.options;
     const asked: FolderRef[] = [{ wellKnown: 'inbox' }];
     const byAddress = mailbox.by !== 'delegation' && this.address.includes('@');
     if (byAddress) asked.push({ wellKnown: 'inbox', of: this.address });
-    const [inbox, named] = await getFolders(this.client.transport, asked, signal);
+    const [inbox, named] = await getFolders(client.transport, asked, signal);
     if (inbox === null || inbox === undefined) throw new EwsFailure('refused', { code: 'ErrorNonExistentMailbox' });
     // A name that is no address of the mailbox says nothing: people sign in by names that differ from their address.
     if (named === null || named === undefined || named.id === inbox.id) return;
@@ -86,10 +109,12 @@ export class EwsSource implements Source {
   }
 
   async listFolders(signal: AbortSignal): Promise<SourceFolder[]> {
-    const found = await this.client.repeatable(signal, async () => {
-      const all = foldersOf(await this.ownBranch(signal));
-      if (this.options.archive === true) all.push(...foldersOf(await this.archiveBranch(signal)));
-      if (this.options.publicFolders === true) all.push(...foldersOf(await this.publicBranch(signal)));
+    const client = await this.opened(signal);
+    const { transport } = client;
+    const found = await client.repeatable(signal, async () => {
+      const all = foldersOf(await ownBranch(transport, signal));
+      if (this.options.archive === true) all.push(...foldersOf(await archiveBranch(transport, signal)));
+      if (this.options.publicFolders === true) all.push(...foldersOf(await publicBranch(transport, signal)));
       return all;
     });
     if (found.length === 0)
@@ -103,51 +128,10 @@ export class EwsSource implements Source {
     return found.map(({ folder }) => folder);
   }
 
-  private async ownBranch(signal: AbortSignal): Promise<Branch> {
-    const names = ['msgfolderroot', ...WELL_KNOWN];
-    const { transport } = this.client;
-    const named = await getFolders(
-      transport,
-      names.map((wellKnown) => ({ wellKnown })),
-      signal,
-    );
-    const [root] = named;
-    if (root === null || root === undefined) throw new EwsFailure('refused', { code: 'ErrorFolderNotFound' });
-    const folders = await findFolders(transport, { wellKnown: 'msgfolderroot' }, 'deep', signal);
-    const wellKnown = new Map(
-      names.flatMap((name, i): [string, string][] => (named[i] == null ? [] : [[name, named[i].id]])),
-    );
-    return { rootId: root.id, prefix: [], folders, wellKnown, syncs: true };
-  }
-
-  private async archiveBranch(signal: AbortSignal): Promise<Branch> {
-    const nothing: Branch = { rootId: '', prefix: [], folders: [], wellKnown: new Map(), syncs: true };
-    const { transport } = this.client;
-    const [root] = await getFolders(transport, [{ wellKnown: 'archivemsgfolderroot' }], signal);
-    if (root === null || root === undefined) return nothing;
-    const folders = await findFolders(transport, { wellKnown: 'archivemsgfolderroot' }, 'deep', signal);
-    return { ...nothing, rootId: root.id, prefix: ['Archive'], folders };
-  }
-
-  /** Level by level: Exchange does not look into public folders deep. */
-  private async publicBranch(signal: AbortSignal): Promise<Branch> {
-    const { transport } = this.client;
-    const [root] = await getFolders(transport, [{ wellKnown: 'publicfoldersroot' }], signal);
-    const branch = { prefix: ['Public Folders'], wellKnown: new Map<string, string>(), syncs: false };
-    if (root === null || root === undefined) return { ...branch, rootId: '', folders: [] };
-    const folders: Branch['folders'][number][] = [];
-    for (const queue = [root.id]; queue.length > 0;) {
-      const below = await findFolders(transport, { id: queue.shift()! }, 'shallow', signal);
-      folders.push(...below);
-      queue.push(...below.map(({ id }) => id));
-    }
-    return { ...branch, rootId: root.id, folders };
-  }
-
   async *scan(folder: SourceFolder, since: SyncState | null, signal: AbortSignal): AsyncGenerator<ScanPage> {
     signal.throwIfAborted();
     const found = await this.foundFor(folder, signal);
-    yield* scanFolder(this.client, found, this.account.stableId, since, signal);
+    yield* scanFolder(await this.opened(signal), found, this.account.stableId, since, signal);
   }
 
   async *read(
@@ -158,7 +142,8 @@ export class EwsSource implements Source {
   ): AsyncGenerator<ReadOutcome> {
     signal.throwIfAborted();
     const { kind } = folder;
-    const { client, account, address } = this;
+    const { account, address } = this;
+    const client = await this.opened(signal);
     if (kind === 'mail') yield* readMail(client, refs, stage, signal);
     else yield* readObjects({ client, kind, account: account.stableId, owner: address }, refs, stage, signal);
   }
@@ -169,11 +154,11 @@ export class EwsSource implements Source {
     signal: AbortSignal,
   ): AsyncGenerator<ItemDescription> {
     signal.throwIfAborted();
-    yield* describeItems(this.client, refs, signal);
+    yield* describeItems(await this.opened(signal), refs, signal);
   }
 
   async close(): Promise<void> {
-    this.client.transport.close();
+    this.client?.transport.close();
   }
 
   private async foundFor(folder: SourceFolder, signal: AbortSignal): Promise<FoundFolder> {

@@ -3,7 +3,7 @@ import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { TransferError } from '../../../src/mailbox/transfer-error.js';
 import { lookUpService } from '../../../src/protocols/dav/discover.js';
-import { mayReceiveLogin } from '../../../src/protocols/dav/login-scope.js';
+import { mayReceiveLogin } from '../../../src/protocols/login-scope.js';
 import { DavSource } from '../../../src/sources/dav/dav-source.js';
 import { BodyStaging } from '../../../src/transfer/staging.js';
 import { POLICY } from '../../contracts/closed-network.js';

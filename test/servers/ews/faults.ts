@@ -8,6 +8,8 @@ export type Fault =
   | { readonly is: 'busy-200'; readonly ms: number }
   /** One message for the whole batch: ErrorServerBusy. */
   | { readonly is: 'short-batch'; readonly ms?: number }
+  /** One message for the whole batch, with this code. */
+  | { readonly is: 'one-message'; readonly code: string }
   /** 500 and a page. */
   | { readonly is: 'page-500' }
   /** 200 and a page. */

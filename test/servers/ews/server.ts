@@ -391,6 +391,13 @@ class TestEws implements EwsServer {
         const one = failure(operation, 'ErrorServerBusy', 'The server cannot service this request right now.', values);
         return this.send(response, 200, this.enveloped(responseOf(operation, [one])), operation);
       }
+      case 'one-message':
+        return this.send(
+          response,
+          200,
+          this.enveloped(responseOf(operation, [failure(operation, fault.code, 'Not now.')])),
+          operation,
+        );
       case 'page-500':
         return this.page(response, 500);
       case 'page-200':

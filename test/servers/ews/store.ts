@@ -14,7 +14,8 @@ export type ElementName =
   | 'MeetingResponse'
   | 'MeetingCancellation'
   | 'Task'
-  | 'PostItem';
+  | 'PostItem'
+  | 'Network';
 export type FolderElement = 'Folder' | 'CalendarFolder' | 'ContactsFolder' | 'SearchFolder' | 'TasksFolder';
 
 /** A message's bytes, which may be made while they are sent. */

@@ -1,4 +1,4 @@
-import { parseHost } from '../../mailbox/address.js';
+import { parseHost } from '../mailbox/address.js';
 
 /**
  * Whether the login may be sent there: to the host that was named, and to its neighbours under the same parent name, as
