@@ -60,6 +60,31 @@ export const MESSAGES: Readonly<Record<string, Words>> = {
     message: 'No calendars and contacts were found at this server.',
     action: 'Type the address your old provider gives for CalDAV and CardDAV, or leave calendars and contacts out.',
   },
+  EWS_NOT_FOUND: {
+    message: 'There is no Exchange web service at this address.',
+    action: 'Check the server’s name, or ask the administrator of the Exchange server for the address of EWS.',
+  },
+  EWS_REDIRECTED: {
+    message: 'The server sends us to another one, where the password was not sent.',
+    action: 'If you know the other server, type its address. Ask the administrator of the Exchange server for it.',
+  },
+  EWS_NEEDS_BASIC: {
+    message:
+      'This Exchange server lets programs sign in by Windows authentication only, and that is not possible from here.',
+    action: 'Ask its administrator to allow basic authentication for EWS, or use IMAP for the mail.',
+  },
+  EWS_IMPERSONATION_DENIED: {
+    message: 'The administrator’s account may not open this mailbox.',
+    action: 'Give it the role ApplicationImpersonation on the Exchange server, then try again.',
+  },
+  EWS_CLOSED: {
+    message: 'Microsoft 365 no longer answers programs on this way (Exchange Web Services).',
+    action: 'Choose “Microsoft 365” as the kind of account.',
+  },
+  WRONG_MAILBOX: {
+    message: 'The server opened another mailbox than the one that was named.',
+    action: 'Check the address and the user name.',
+  },
   XML_FORBIDDEN: {
     message: 'The server sent something that may do harm, so it was not read.',
     action: ASK_PROVIDER,

@@ -24,23 +24,22 @@ export async function getAttachment(
   signal: AbortSignal,
 ): Promise<GotAttachment | null> {
   const body = `<m:GetAttachment><m:AttachmentIds><t:AttachmentId Id="${escapeXml(id)}"/></m:AttachmentIds></m:GetAttachment>`;
-  return transport.ask('GetAttachment', envelope(transport.mailbox, body), signal, async (response) => {
-    const parts: Buffer[] = [];
-    const limits = { maxAroundBytes: AROUND_BODIES.maxBytes, maxBodyBytes: most };
-    const read = (chunks: AsyncIterable<Buffer>): Promise<Buffer> =>
-      readAroundBodies(chunks, 'Content', limits, async (bytes) => {
-        for await (const part of bytes) parts.push(part);
-      });
-    let around: Buffer;
-    try {
-      around = await response.body(most * 2 + AROUND_BODIES.maxBytes, read);
-    } catch (error) {
-      if (error instanceof ConnectError && error.why === 'too-large') return null;
-      throw error;
-    }
-    const [message] = responseMessages(parseXml(around, AROUND_BODIES), 'GetAttachment', 1, response.status);
-    const file = message?.ok === true ? childrenNamed(message.element, 'Attachments')[0]?.children[0] : undefined;
-    if (file?.name !== 'FileAttachment') return null;
-    return { name: textOf(file, 'Name'), type: textOf(file, 'ContentType'), bytes: Buffer.concat(parts) };
-  });
+  try {
+    return await transport.ask('GetAttachment', envelope(transport.mailbox, body), signal, async (response) => {
+      const parts: Buffer[] = [];
+      const limits = { maxAroundBytes: AROUND_BODIES.maxBytes, maxBodyBytes: most };
+      const around = await response.body(most * 2 + AROUND_BODIES.maxBytes, (chunks) =>
+        readAroundBodies(chunks, 'Content', limits, async (bytes) => {
+          for await (const part of bytes) parts.push(part);
+        }),
+      );
+      const [message] = responseMessages(parseXml(around, AROUND_BODIES), 'GetAttachment', 1, response.status);
+      const file = message?.ok === true ? childrenNamed(message.element, 'Attachments')[0]?.children[0] : undefined;
+      if (file?.name !== 'FileAttachment') return null;
+      return { name: textOf(file, 'Name'), type: textOf(file, 'ContentType'), bytes: Buffer.concat(parts) };
+    });
+  } catch (error) {
+    if (error instanceof ConnectError && error.why === 'too-large') return null;
+    throw error;
+  }
 }

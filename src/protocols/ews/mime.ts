@@ -80,7 +80,7 @@ function exchange(
 ): Promise<GotItem[]> {
   const wanted = ids.map((id) => `<t:ItemId Id="${escapeXml(id)}"/>`).join('');
   const shape =
-    '<t:BaseShape>IdOnly</t:BaseShape><t:IncludeMimeContent>true</t:IncludeMimeContent><t:AdditionalProperties><t:FieldURI FieldURI="item:ItemClass"/><t:FieldURI FieldURI="item:HasAttachments"/><t:FieldURI FieldURI="item:Size"/></t:AdditionalProperties>';
+    '<t:BaseShape>IdOnly</t:BaseShape><t:IncludeMimeContent>true</t:IncludeMimeContent><t:AdditionalProperties><t:FieldURI FieldURI="item:ItemClass"/><t:FieldURI FieldURI="item:HasAttachments"/><t:FieldURI FieldURI="item:Size"/><t:FieldURI FieldURI="message:InternetMessageId"/></t:AdditionalProperties>';
   const body = `<m:GetItem><m:ItemShape>${shape}</m:ItemShape><m:ItemIds>${wanted}</m:ItemIds></m:GetItem>`;
   return transport.ask('GetItem', envelope(transport.mailbox, body), signal, async (response) => {
     begin();

@@ -28,6 +28,8 @@ const QUIET_MS = 120_000;
 const PATIENCE_MS = 20_000;
 /** A server that says too many connections: so long none is opened (ms). */
 const CROWDED_MS = 1_000;
+/** Logins that one request may use up: a token that has just ended, and the next one. */
+const MOST_LOGINS = 3;
 /** Requests that one question may use up where the server is busy, in a row. */
 const TRIES = 6;
 
@@ -155,11 +157,12 @@ export class EwsTransport {
     read: (response: StreamedResponse) => Promise<T>,
   ): Promise<T> {
     const refused = Symbol('refused');
-    for (let fresh = this.authorization === null; ; fresh = true) {
+    for (let logins = 1; ; logins++) {
       signal.throwIfAborted();
       this.authorization ??= authorizationOf(await this.options.login());
       const used = this.authorization;
       const begun = Date.now();
+      let windowsOnly = false;
       const result = await this.session.exchange(
         {
           method: 'POST',
@@ -175,21 +178,32 @@ export class EwsTransport {
         signal,
         async (response) => {
           this.say?.(`${operation} ${response.status} ${Date.now() - begun} ms`);
-          if (response.status === 401 && !fresh) return refused;
+          if (response.status === 401) {
+            windowsOnly = offersWindowsOnly(response.headers);
+            return refused;
+          }
           await this.refuseOthers(operation, response);
           this.letIn = true;
           return read(response);
         },
       );
       if (result !== refused) return result as T;
-      this.authorization = null;
-      const again = authorizationOf(await this.options.login());
-      // The same password over and over would only help to lock the account.
-      if (again === used && !this.letIn) throw new EwsFailure('sign-in', { status: 401 });
-      if (again === used) await pause(CROWDED_MS, undefined, { signal });
-      this.letIn = false;
-      this.authorization = again;
+      if (windowsOnly) throw new EwsFailure('windows-sign-in', { status: 401 });
+      await this.renew(used, logins, signal);
     }
+  }
+
+  /** Another login after a refusal. @throws EwsFailure: the same password over and over would only help to lock the account */
+  private async renew(used: string, logins: number, signal: AbortSignal): Promise<void> {
+    const again = authorizationOf(await this.options.login());
+    const isSame = again === used;
+    if (logins >= MOST_LOGINS || (isSame && !this.letIn)) {
+      this.authorization = null;
+      throw new EwsFailure('sign-in', { status: 401 });
+    }
+    this.letIn = false;
+    this.authorization = again;
+    if (isSame) await pause(CROWDED_MS, undefined, { signal });
   }
 
   /** Routes a request to the server that holds the mailbox, which makes impersonation fast and sure. */

@@ -7,6 +7,8 @@ export interface Autodiscovered {
   redirectUrl: string | null;
   redirectAddress: string | null;
   error: string | null;
+  /** False: only the newer form is there. */
+  pox: boolean;
 }
 
 const OUTLOOK = 'http://schemas.microsoft.com/exchange/autodiscover/outlook/responseschema/2006a';

@@ -45,17 +45,24 @@ export interface Asked {
 /** Null: nothing goes wrong with this one. */
 export type FaultPlan = (asked: Asked) => Fault | null;
 
+/** Time in which a client that was told cannot know yet (ms): its requests were on the way. */
+const ON_THE_WAY = 100;
+
 /** Who was told to wait, and who came back too early. */
 export class BackOffs {
-  private readonly until = new Map<string, number>();
+  private readonly told = new Map<string, { since: number; until: number }>();
   readonly early: string[] = [];
 
   tell(user: string, ms: number): void {
-    this.until.set(user, Math.max(this.until.get(user) ?? 0, Date.now() + ms));
+    const before = this.told.get(user);
+    const since = Date.now();
+    this.told.set(user, { since, until: Math.max(before?.until ?? 0, since + ms) });
   }
 
-  came(user: string, operation: string): void {
-    const left = (this.until.get(user) ?? 0) - Date.now();
+  came(user: string, operation: string, at: number): void {
+    const told = this.told.get(user);
+    if (told === undefined || at < told.since + ON_THE_WAY) return;
+    const left = told.until - at;
     // Timers fire a little early.
     if (left > 5) this.early.push(`${operation} came ${left} ms before it was told to`);
   }

@@ -16,16 +16,16 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { childrenNamed, parseXml, type XmlElement } from '../../../src/protocols/xml.js';
 import type { Certificate } from '../../fixtures/certificates.js';
 import { type Autodiscovered, autodiscoverPox, autodiscoverSoap } from './autodiscover.js';
-import { type Asked, BackOffs, type Fault, type FaultPlan } from './faults.js';
-import { EwsError, expectedMessages, failure, OPERATIONS, type Part, responseOf } from './operations.js';
+import { Answering } from './answering.js';
+import { type Asked, BackOffs, type FaultPlan } from './faults.js';
+import { goWrong } from './go-wrong.js';
+import { EwsError, OPERATIONS, type Part } from './operations.js';
 import { complaints, bodyOf, SchemaLog } from './schema.js';
-import { Mailbox, type Mime } from './store.js';
-import { element, ERRORS, escapeXml, MESSAGES, SOAP, TYPES } from './xml.js';
+import { Mailbox } from './store.js';
 
 /** EWSMaxConcurrency of the default policy. */
 const MOST_AT_ONCE = 27;
 const LIMITS = { maxBytes: 4 * 1024 * 1024, maxDepth: 60, maxElements: 200_000 };
-const PAGE = '<!DOCTYPE html><html><head><title>Outlook</title></head><body><p>Sign in</p></body></html>';
 
 export interface EwsUser {
   /** All the names it signs in by, in any case. */
@@ -70,9 +70,13 @@ export interface EwsServer {
   /** What came, in order, without bodies. */
   readonly requests: readonly (Asked & { readonly headers: IncomingMessage['headers'] })[];
   readonly refused: readonly string[];
+  /** Paths of Autodiscover that were asked. */
+  readonly asked: readonly string[];
   readonly schemas: SchemaLog;
   readonly backOffs: BackOffs;
   most(): number;
+  /** Answers with status 401. */
+  readonly unauthorized: number;
   /** Ends the server. @throws Error when something said was not as it should be. */
   close(): Promise<void>;
 }
@@ -91,18 +95,27 @@ class TestEws implements EwsServer {
   answersFor: Mailbox | null = null;
   readonly requests: (Asked & { headers: IncomingMessage['headers'] })[] = [];
   readonly refused: string[] = [];
+  readonly asked: string[] = [];
   readonly schemas = new SchemaLog();
+  private readonly answering = new Answering(this.schemas);
   readonly backOffs = new BackOffs();
-  readonly autodiscover: Autodiscovered = { ewsUrl: null, redirectUrl: null, redirectAddress: null, error: null };
+  readonly autodiscover: Autodiscovered = {
+    ewsUrl: null,
+    redirectUrl: null,
+    redirectAddress: null,
+    error: null,
+    pox: true,
+  };
   private readonly users: EwsUser[] = [];
   private readonly mailboxes = new Map<string, Mailbox>();
   private readonly sockets = new Set<Socket>();
   private readonly http: Server;
   private readonly path: string;
+  unauthorized = 0;
   private atOnce = 0;
   private mostAtOnce = 0;
   private pages = 0;
-  private readonly good = new Set<string>();
+  private readonly good = new Map<string, Promise<boolean>>();
 
   constructor(private readonly options: EwsOptions) {
     this.latencyMs = options.latencyMs ?? 0;
@@ -176,28 +189,31 @@ class TestEws implements EwsServer {
   }
 
   private async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const arrived = Date.now();
     const path = new URL(request.url ?? '/', 'http://x').pathname;
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
     const body = Buffer.concat(chunks);
     if (path.toLowerCase().startsWith('/autodiscover/')) {
+      this.asked.push(path);
+      if (path.endsWith('.xml') && !this.autodiscover.pox) return this.answering.page(response, 404);
       const user = this.signIn(request);
       if (user === null) return this.challenge(response);
       const xml = path.toLowerCase().endsWith('.svc')
         ? autodiscoverSoap(this.autodiscover, this.url)
         : autodiscoverPox(this.autodiscover, this.url);
-      return this.send(response, 200, [xml]);
+      return this.answering.send(response, 200, [xml]);
     }
-    if (path.toLowerCase() !== this.path.toLowerCase()) return this.page(response, 404);
+    if (path.toLowerCase() !== this.path.toLowerCase()) return this.answering.page(response, 404);
     const user = this.signIn(request);
     // A GET without a login is refused as every other is: that is how clients tell that EWS is there.
     if (user === null) return this.challenge(response);
-    if (request.method !== 'POST') return this.page(response, 200);
+    if (request.method !== 'POST') return this.answering.page(response, 200);
     this.atOnce++;
     this.mostAtOnce = Math.max(this.mostAtOnce, this.atOnce);
     try {
       if (this.latencyMs > 0) await pause(this.latencyMs);
-      await this.answer(request, response, user, body);
+      await this.answer(request, response, user, body, arrived);
     } finally {
       this.atOnce--;
     }
@@ -215,25 +231,29 @@ class TestEws implements EwsServer {
   }
 
   private challenge(response: ServerResponse): void {
+    this.unauthorized++;
     const offered = this.basic ? ['Basic realm="old.test"', 'Bearer'] : ['Negotiate', 'NTLM'];
     response.writeHead(401, { 'www-authenticate': offered, 'content-length': 0 }).end();
   }
 
-  private page(response: ServerResponse, status: number): void {
-    response.writeHead(status, { 'content-type': 'text/html; charset=utf-8' }).end(PAGE);
-  }
-
-  private async answer(request: IncomingMessage, response: ServerResponse, user: EwsUser, body: Buffer): Promise<void> {
+  private async answer(
+    request: IncomingMessage,
+    response: ServerResponse,
+    user: EwsUser,
+    body: Buffer,
+    arrived: number,
+  ): Promise<void> {
     const text = body.toString('utf8');
-    if (!/^text\/xml/i.test(request.headers['content-type'] ?? '')) return this.page(response, 415);
+    if (!/^text\/xml/i.test(request.headers['content-type'] ?? '')) return this.answering.page(response, 415);
     const { asked, envelope } = parsed(text);
     const operation = asked?.name ?? '';
     if (asked === null || !Object.hasOwn(OPERATIONS, operation))
-      return this.fault(response, 'ErrorInvalidRequest', 'The request is invalid.');
+      return this.answering.fault(response, 'ErrorInvalidRequest', 'The request is invalid.');
     if (!(await this.isGood(operation, text)))
-      return this.fault(response, 'ErrorSchemaValidation', 'The request failed schema validation.');
+      return this.answering.fault(response, 'ErrorSchemaValidation', 'The request failed schema validation.');
     const opened = this.opened(user, envelope, request);
-    if (typeof opened === 'string') return this.fault(response, opened, 'The account does not have permission.');
+    if (typeof opened === 'string')
+      return this.answering.fault(response, opened, 'The account does not have permission.');
     const items = childrenNamed(asked, 'ItemIds')[0]?.children.length ?? 0;
     const told: Asked = {
       operation,
@@ -243,18 +263,24 @@ class TestEws implements EwsServer {
       items,
     };
     this.requests.push({ ...told, headers: request.headers });
-    this.backOffs.came(opened.address, operation);
+    this.backOffs.came(opened.address, operation, arrived);
     const fault = this.faults(told);
-    if (fault !== null) return this.go(fault, response, operation, asked, opened);
+    if (fault !== null)
+      return goWrong(fault, response, operation, asked, opened, {
+        answering: this.answering,
+        backOffs: this.backOffs,
+        right: () => this.answerOf(operation, asked, opened, user),
+        challenge: (one) => this.challenge(one),
+      });
     if (this.atOnce > MOST_AT_ONCE)
-      return this.fault(
+      return this.answering.fault(
         response,
         'ErrorExceededConnectionCount',
         'You have exceeded the available concurrent connections.',
       );
     const parts = this.answerOf(operation, asked, opened, user);
-    if (parts instanceof EwsError) return this.fault(response, parts.code, parts.text);
-    return this.send(response, 200, this.enveloped(parts), operation);
+    if (parts instanceof EwsError) return this.answering.fault(response, parts.code, parts.text);
+    return this.answering.send(response, 200, this.answering.enveloped(parts), operation);
   }
 
   private answerOf(operation: string, asked: XmlElement, mailbox: Mailbox, user: EwsUser): Part[] | EwsError {
@@ -301,158 +327,9 @@ class TestEws implements EwsServer {
     }
     const body = bodyOf(text) ?? '';
     const shape = body.replace(/"[^"]*[A-Za-z0-9+/=]{24,}"/g, '#');
-    if (this.good.has(shape)) return true;
-    const [wrong = []] = await complaints([body]);
-    if (wrong.length === 0) this.good.add(shape);
-    return wrong.length === 0;
-  }
-
-  private enveloped(parts: readonly Part[]): Part[] {
-    const version =
-      '<t:ServerVersionInfo MajorVersion="15" MinorVersion="1" MajorBuildNumber="2507" MinorBuildNumber="6" Version="V2017_07_11"/>';
-    return [
-      `<?xml version="1.0" encoding="utf-8"?><s:Envelope xmlns:s="${SOAP}" xmlns:t="${TYPES}" xmlns:m="${MESSAGES}"><s:Header>${version}</s:Header><s:Body>`,
-      ...parts,
-      '</s:Body></s:Envelope>',
-    ];
-  }
-
-  private async send(
-    response: ServerResponse,
-    status: number,
-    parts: readonly Part[],
-    operation?: string,
-  ): Promise<void> {
-    response.writeHead(status, { 'content-type': 'text/xml; charset=utf-8' });
-    const short: string[] = [];
-    for (const part of parts) {
-      short.push(typeof part === 'string' ? part : 'TUlNRQ==');
-      const written = typeof part === 'string' ? [Buffer.from(part)] : base64Of(part);
-      for await (const chunk of written) {
-        if (response.destroyed) return;
-        if (!response.write(chunk)) await drained(response);
-      }
-    }
-    response.end();
-    if (operation !== undefined) this.schemas.add(`answer to ${operation}`, short.join(''));
-  }
-
-  private fault(response: ServerResponse, code: string, text: string, backOff?: number, status = 500): Promise<void> {
-    const wait = backOff === undefined ? '' : `<t:Value Name="BackOffMilliseconds">${backOff}</t:Value>`;
-    const detail = [
-      element('e:ResponseCode', { 'xmlns:e': ERRORS }, code),
-      element('e:Message', { 'xmlns:e': ERRORS }, escapeXml(text)),
-      wait === '' ? '' : `<t:MessageXml xmlns:t="${TYPES}">${wait}</t:MessageXml>`,
-    ].join('');
-    const fault = `<s:Fault><faultcode xmlns:a="${TYPES}">a:${code}</faultcode><faultstring xml:lang="en-US">${escapeXml(text)}</faultstring><detail>${detail}</detail></s:Fault>`;
-    return this.send(response, status, [`<s:Envelope xmlns:s="${SOAP}"><s:Body>${fault}</s:Body></s:Envelope>`]);
-  }
-
-  private async go(
-    fault: Fault,
-    response: ServerResponse,
-    operation: string,
-    asked: XmlElement,
-    mailbox: Mailbox,
-  ): Promise<void> {
-    const count = expectedMessages(asked);
-    switch (fault.is) {
-      case 'busy-503':
-        this.backOffs.tell(mailbox.address, fault.seconds * 1_000);
-        response.writeHead(503, { 'retry-after': String(fault.seconds), 'content-type': 'text/html' }).end('busy');
-        return;
-      case 'busy-500':
-        this.backOffs.tell(mailbox.address, fault.ms);
-        return this.fault(response, 'ErrorServerBusy', 'The server cannot service this request right now.', fault.ms);
-      case 'busy-200': {
-        this.backOffs.tell(mailbox.address, fault.ms);
-        const values = { BackOffMilliseconds: String(fault.ms), InnerErrorResponseCode: 'ErrorServerBusy' };
-        const one = failure(
-          operation,
-          'ErrorInternalServerError',
-          'An internal server error occurred. Try again later.',
-          values,
-        );
-        return this.send(
-          response,
-          200,
-          this.enveloped(
-            responseOf(
-              operation,
-              Array.from({ length: count }, () => one),
-            ),
-          ),
-          operation,
-        );
-      }
-      case 'short-batch': {
-        if (fault.ms !== undefined) this.backOffs.tell(mailbox.address, fault.ms);
-        const values: Record<string, string> = fault.ms === undefined ? {} : { BackOffMilliseconds: String(fault.ms) };
-        const one = failure(operation, 'ErrorServerBusy', 'The server cannot service this request right now.', values);
-        return this.send(response, 200, this.enveloped(responseOf(operation, [one])), operation);
-      }
-      case 'one-message':
-        return this.send(
-          response,
-          200,
-          this.enveloped(responseOf(operation, [failure(operation, fault.code, 'Not now.')])),
-          operation,
-        );
-      case 'page-500':
-        return this.page(response, 500);
-      case 'page-200':
-        return this.page(response, 200);
-      case 'unauthorized':
-        return this.challenge(response);
-      case 'hang':
-        return;
-      case 'redirect':
-        response.writeHead(302, { location: fault.to, 'content-length': 0 }).end();
-        return;
-      case 'fault-200':
-        return this.fault(response, fault.code, 'Something is wrong.', undefined, 200);
-      case 'fault-500':
-        return this.fault(response, fault.code, 'Something is wrong.');
-      case 'unknown-code':
-        return this.send(
-          response,
-          200,
-          this.enveloped(
-            responseOf(
-              operation,
-              Array.from({ length: count }, () => failure(operation, 'ErrorOfTomorrow', 'New.')),
-            ),
-          ),
-        );
-      case 'wrong-type':
-        response.writeHead(200, { 'content-type': 'application/json' }).end('{"ok":true}');
-        return;
-      case 'doctype':
-        response.writeHead(200, { 'content-type': 'text/xml; charset=utf-8' });
-        response.end(`<!DOCTYPE x [<!ENTITY a "b">]><s:Envelope xmlns:s="${SOAP}"><s:Body>&a;</s:Body></s:Envelope>`);
-        return;
-      case 'cut':
-      case 'truncated-xml': {
-        const half =
-          '<?xml version="1.0"?><s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body><m:GetIt';
-        response.writeHead(200, {
-          'content-type': 'text/xml; charset=utf-8',
-          'content-length': fault.is === 'cut' ? half.length + 1_000 : half.length,
-        });
-        if (fault.is === 'truncated-xml') return void response.end(half);
-        response.write(half);
-        await pause(5);
-        response.destroy();
-        return;
-      }
-      case 'other-items': {
-        const whole = this.answerOf(operation, asked, mailbox, this.users[0]!);
-        if (whole instanceof EwsError) return this.fault(response, whole.code, whole.text);
-        const other = (part: Part): Part =>
-          typeof part === 'string' ? part.replaceAll('<t:ItemId Id="AAMk', '<t:ItemId Id="AAMz') : part;
-        return this.send(response, 200, this.enveloped(whole.map(other)));
-      }
-    }
+    const known = this.good.get(shape) ?? complaints([body]).then(([wrong = []]) => wrong.length === 0);
+    this.good.set(shape, known);
+    return known;
   }
 }
 
@@ -460,27 +337,4 @@ function parsed(text: string): { asked: XmlElement | null; envelope: XmlElement 
   const envelope = parseXml(Buffer.from(text), LIMITS);
   const body = childrenNamed(envelope, 'Body')[0];
   return { asked: body?.children[0] ?? null, envelope };
-}
-
-async function* base64Of(mime: Mime): AsyncGenerator<Buffer> {
-  let rest = Buffer.alloc(0);
-  for await (const chunk of mime.chunks()) {
-    const whole = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
-    const usable = whole.length - (whole.length % 3);
-    rest = Buffer.from(whole.subarray(usable));
-    if (usable > 0) yield Buffer.from(whole.subarray(0, usable).toString('base64'));
-  }
-  if (rest.length > 0) yield Buffer.from(rest.toString('base64'));
-}
-
-function drained(response: ServerResponse): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      response.off('drain', done);
-      response.off('close', done);
-      resolve();
-    };
-    response.on('drain', done);
-    response.on('close', done);
-  });
 }
