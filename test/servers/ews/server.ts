@@ -209,11 +209,11 @@ class TestEws implements EwsServer {
     // A GET without a login is refused as every other is: that is how clients tell that EWS is there.
     if (user === null) return this.challenge(response);
     if (request.method !== 'POST') return this.answering.page(response, 200);
-    this.atOnce++;
+    const crowded = ++this.atOnce > MOST_AT_ONCE;
     this.mostAtOnce = Math.max(this.mostAtOnce, this.atOnce);
     try {
       if (this.latencyMs > 0) await pause(this.latencyMs);
-      await this.answer(request, response, user, body, arrived);
+      await this.answer(request, response, user, body, { arrived, crowded });
     } finally {
       this.atOnce--;
     }
@@ -241,7 +241,7 @@ class TestEws implements EwsServer {
     response: ServerResponse,
     user: EwsUser,
     body: Buffer,
-    arrived: number,
+    { arrived, crowded }: { readonly arrived: number; readonly crowded: boolean },
   ): Promise<void> {
     const text = body.toString('utf8');
     if (!/^text\/xml/i.test(request.headers['content-type'] ?? '')) return this.answering.page(response, 415);
@@ -272,7 +272,7 @@ class TestEws implements EwsServer {
         right: () => this.answerOf(operation, asked, opened, user),
         challenge: (one) => this.challenge(one),
       });
-    if (this.atOnce > MOST_AT_ONCE)
+    if (crowded)
       return this.answering.fault(
         response,
         'ErrorExceededConnectionCount',
