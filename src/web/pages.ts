@@ -11,6 +11,7 @@ import { AuditController } from './admin/audit.controller.js';
 import { CaseController } from './admin/case.controller.js';
 import { WorkersController } from './admin/workers.controller.js';
 import { LinksController } from './links/links.controller.js';
+import { ReportController } from './status/report.controller.js';
 import { StatusController } from './status/status.controller.js';
 import { NewMigration } from './wizard/new-migration.js';
 import { WizardController } from './wizard/wizard.controller.js';
@@ -28,6 +29,7 @@ export const PAGE_CONTROLLERS: Type[] = [
   WorkersController,
   CaseController,
   LinksController,
+  ReportController,
   StatusController,
 ];
 /** What they need beside the services of every route. */

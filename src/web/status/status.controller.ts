@@ -3,37 +3,35 @@ import { type Actor, JobError, type JobsApi, type Visibility } from '../../jobs/
 import type { JobAction, JobView } from '../../jobs/job.js';
 import { PLUGIN_OPTIONS, type ResolvedOptions } from '../../panel/options.js';
 import type { Principal } from '../../panel/host-panel.js';
-import type { ReportsApi } from '../../reports/contract.js';
 import type { SupportApi } from '../../support/contract.js';
 import { actionKey, caseView } from '../admin/case-view.js';
 import { idOf } from '../api/answer.js';
 import { Access, Acting, Sees, Who } from '../auth/access.decorator.js';
+import { bodyOf } from '../domain/batch-access.js';
 import type { Request, Response } from '../http.js';
 import { Renderer } from '../render/renderer.js';
 import { Site } from '../site.js';
-import { JOBS_API, REPORTS_API, SUPPORT_API } from '../tokens.js';
+import { JOBS_API, SUPPORT_API } from '../tokens.js';
 import { WebController } from '../web-controller.js';
 import { statusOf, WebError } from '../web-error.js';
+import { isPassword } from '../wizard/checks.js';
+import { secretField } from '../wizard/wizard-form.js';
 import { afterPassword, jobPage } from './job-page.js';
 import { jobRow } from './job-row.js';
 import { flashOf, problemOf, type Flash } from './flash.js';
 import { pageNumber, paging } from './paging.js';
-import { reportFilter, reportPage } from './report-page.js';
 
 /** Seconds after which a browser without JavaScript loads a running migration again. */
 const REFRESH_SECONDS = 5;
 const JOBS_PER_PAGE = 20;
-const ITEMS_PER_PAGE = 50;
-const MAX_PASSWORD = 1024;
 /** What a button of the page may ask for; the state table decides whether it may be done now. */
 const ACTIONS: readonly JobAction[] = ['pause', 'resume', 'cancel', 'retry', 'sync'];
 
-/** My migrations, one of them, and its report. */
+/** My migrations, and one of them. */
 @WebController()
 export class StatusController {
   constructor(
     @Inject(JOBS_API) private readonly jobs: JobsApi,
-    @Inject(REPORTS_API) private readonly reports: ReportsApi,
     @Inject(SUPPORT_API) private readonly support: SupportApi,
     @Inject(PLUGIN_OPTIONS) private readonly options: ResolvedOptions,
     private readonly renderer: Renderer,
@@ -94,40 +92,6 @@ export class StatusController {
     res.send(html);
   }
 
-  @Get('jobs/:id/report')
-  @Access('page.report')
-  async report(
-    @Param('id') id: string,
-    @Req() req: Request,
-    @Res() res: Response,
-    @Sees() sees: Visibility,
-  ): Promise<void> {
-    const outcome = reportFilter(req.query['outcome']);
-    const page = pageNumber(req.query['page']);
-    const [report, list, recovery] = await Promise.all([
-      this.reports.report(sees, idOf(id)),
-      this.reports.items(sees, idOf(id), { ...(outcome && { outcome }), page, perPage: ITEMS_PER_PAGE }),
-      this.reports.recovery(sees, idOf(id)),
-    ]);
-    if (report === null || list === null) throw notFound();
-    const path = this.site.url(`/jobs/${id}/report`);
-    const html = await this.renderer.page(req, res, 'status/report', {
-      title: this.renderer.t(req, 'report.title'),
-      section: 'home',
-      subtitle: this.renderer.t(req, 'report.for', {
-        username: report.job.source.username,
-        host: report.job.source.host,
-        mailbox: report.job.mailbox,
-      }),
-      ...reportPage(report, list.items, outcome, path),
-      filters: reportFilters(report.counts, outcome, path, (key) => this.renderer.t(req, key)),
-      paging: paging(path, { outcome: outcome ?? '' }, page, ITEMS_PER_PAGE, list.total),
-      recovery: recovery.map((file) => ({ ...file, href: this.site.url(`/api/v1/jobs/${id}/recovery/${file.id}`) })),
-      csvUrl: this.site.url(`/api/v1/jobs/${id}/report.csv`),
-    });
-    res.send(html);
-  }
-
   @Post('jobs/:id/credentials')
   @Access('page.job.act')
   async credentials(
@@ -138,11 +102,12 @@ export class StatusController {
     @Acting() actor: Actor,
   ): Promise<void> {
     const job = await this.find(actor.visibility, id);
-    const password = textOf(req, 'password');
-    const destination = textOf(req, 'destinationPassword');
-    const then = ACTIONS.find((action) => action === textOf(req, 'then')) ?? null;
+    const body = bodyOf(req);
+    const password = secretField(body, 'password');
+    const destination = secretField(body, 'destinationPassword');
+    const then = ACTIONS.find((action) => action === body['then']) ?? null;
     const problem = (text: string): string | null =>
-      text.length > MAX_PASSWORD ? this.renderer.t(req, 'connection.errors.passwordInvalid') : null;
+      isPassword(text) ? null : this.renderer.t(req, 'connection.errors.passwordInvalid');
     const error =
       password === '' && destination === '' ? this.renderer.t(req, 'job.credentialsError') : problem(password);
     if (error !== null || problem(destination) !== null)
@@ -278,36 +243,11 @@ function ownOnly(sees: Visibility): Visibility {
   return { tenant: sees.tenant, all: false, mailboxes: sees.mailboxes, domains: [] };
 }
 
-/** Passwords are taken as they are: blanks belong to them. */
-function textOf(req: Request, name: string): string {
-  const body: unknown = req.body;
-  const value = typeof body === 'object' && body !== null ? (body as Record<string, unknown>)[name] : undefined;
-  return typeof value === 'string' ? value : '';
-}
-
 function listOf(who: Principal, job: JobView, t: (key: string) => string, url: (path: string) => string) {
   if (who.role === 'support') return { label: t('job.backAdmin'), href: url('/admin') };
   if (who.role === 'domain-admin' && !who.mailboxes.includes(job.mailbox))
     return { label: t('job.backAdmin'), href: url(`/domains/${encodeURIComponent(job.domain)}`) };
   return { label: t('job.back'), href: url('/') };
-}
-
-function reportFilters(
-  counts: { readonly skipped: number; readonly failed: number },
-  chosen: 'skipped' | 'failed' | null,
-  path: string,
-  t: (key: string) => string,
-) {
-  return [
-    { label: t('report.filterAll'), href: path, n: counts.skipped + counts.failed, current: chosen === null },
-    {
-      label: t('report.filterSkipped'),
-      href: `${path}?outcome=skipped`,
-      n: counts.skipped,
-      current: chosen === 'skipped',
-    },
-    { label: t('report.filterFailed'), href: `${path}?outcome=failed`, n: counts.failed, current: chosen === 'failed' },
-  ];
 }
 
 function notFound(): WebError {
