@@ -1,7 +1,7 @@
 import { All } from '@nestjs/common';
 import { Access } from './auth/access.decorator.js';
 import { WebController } from './web-controller.js';
-import { WebError } from './web-error.js';
+import { notFound } from './web-error.js';
 
 /** Last of all: a path below ours that is none of our pages. Only where the base path is ours alone. */
 @WebController()
@@ -9,6 +9,6 @@ export class UnknownController {
   @All('*path')
   @Access('unknown')
   unknown(): never {
-    throw new WebError('NOT_FOUND', 'There is nothing here.');
+    throw notFound();
   }
 }

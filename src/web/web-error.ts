@@ -36,3 +36,8 @@ const REFUSED = 422;
 export function statusOf(code: string): number {
   return STATUS[code] ?? REFUSED;
 }
+
+/** Not there, or not his. */
+export function notFound(): WebError {
+  return new WebError('NOT_FOUND', 'There is nothing here.');
+}

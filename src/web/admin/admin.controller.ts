@@ -2,6 +2,7 @@ import { Get, Inject, Post, Req, Res } from '@nestjs/common';
 import type { Actor, BulkTarget, JobsApi, Visibility } from '../../jobs/contract.js';
 import type { JobAction } from '../../jobs/job.js';
 import { Access, Acting, Sees } from '../auth/access.decorator.js';
+import { bodyOf, fields } from '../form-body.js';
 import type { Request, Response } from '../http.js';
 import { Renderer } from '../render/renderer.js';
 import { Site } from '../site.js';
@@ -73,15 +74,12 @@ export class AdminController {
   @Post('bulk')
   @Access('page.admin.act')
   async bulk(@Req() req: Request, @Res() res: Response, @Acting() actor: Actor): Promise<void> {
-    const body = (req.body ?? {}) as Readonly<Record<string, unknown>>;
+    const body = bodyOf(req);
     const action = BULK.find((one) => one === body['action']);
     if (action === undefined) throw new WebError('VALIDATION', 'There is no such action.');
     const back = backOf(body['back']);
     const all = body['scope'] === 'all';
-    const ids = [body['ids']]
-      .flat()
-      .filter((id): id is string => typeof id === 'string' && id !== '')
-      .slice(0, PER_PAGE);
+    const ids = fields(body, 'ids').slice(0, PER_PAGE);
     const answer = (said: Readonly<Record<string, string>>): void =>
       res.redirect(303, this.site.url(`/admin${joined(back, said)}`));
     if (!all && ids.length === 0) return answer({ bulk: 'none' });

@@ -4,12 +4,13 @@ import type { JobAction, JobFilters, JobView, SourceSettings } from '../../jobs/
 import type { SupportApi } from '../../support/contract.js';
 import { idOf } from '../api/answer.js';
 import { Access, Acting } from '../auth/access.decorator.js';
+import { bodyOf, field } from '../form-body.js';
 import type { Request, Response } from '../http.js';
 import { Renderer } from '../render/renderer.js';
 import { Site } from '../site.js';
 import { JOBS_API, PASSWORD_LINKS_API, SUPPORT_API } from '../tokens.js';
 import { WebController } from '../web-controller.js';
-import { statusOf, WebError } from '../web-error.js';
+import { notFound, statusOf } from '../web-error.js';
 import { BYTES_PER_MEGABYTE, parseFolderLines } from '../wizard/wizard-form.js';
 
 /** What support does to one migration, beyond what its owner may. */
@@ -99,7 +100,7 @@ export class CaseController {
 
   private async find(who: Actor, id: string): Promise<JobView> {
     const job = await this.jobs.get(who.visibility, idOf(id));
-    if (job === null) throw new WebError('NOT_FOUND', 'There is nothing here.');
+    if (job === null) throw notFound();
     return job;
   }
 }
@@ -132,6 +133,5 @@ function filtersFrom(req: Request, { filters }: JobView): JobFilters {
 }
 
 function textOf(req: Request, name: string): string {
-  const value = ((req.body ?? {}) as Readonly<Record<string, unknown>>)[name];
-  return typeof value === 'string' ? value.trim() : '';
+  return field(bodyOf(req), name);
 }

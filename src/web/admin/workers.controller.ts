@@ -7,7 +7,7 @@ import { Renderer } from '../render/renderer.js';
 import { Site } from '../site.js';
 import { FLEET_API } from '../tokens.js';
 import { WebController } from '../web-controller.js';
-import { WebError } from '../web-error.js';
+import { notFound } from '../web-error.js';
 
 /** Seconds after which the page loads itself again without JavaScript. */
 const REFRESH_SECONDS = 10;
@@ -44,7 +44,7 @@ export class WorkersController {
     @Res() res: Response,
     @Acting() actor: Actor,
   ): Promise<void> {
-    if (what !== 'drain' && what !== 'undrain') throw new WebError('NOT_FOUND', 'There is nothing here.');
+    if (what !== 'drain' && what !== 'undrain') throw notFound();
     await this.fleet.drain(actor, id, what === 'drain');
     res.redirect(303, this.site.url('/admin/workers'));
   }

@@ -1,4 +1,4 @@
-import { WebError } from '../web-error.js';
+import { notFound } from '../web-error.js';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
@@ -12,8 +12,4 @@ export function idOf(text: string): string {
 export function found<T>(value: T | null): T {
   if (value === null) throw notFound();
   return value;
-}
-
-function notFound(): WebError {
-  return new WebError('NOT_FOUND', 'There is nothing here.');
 }

@@ -7,7 +7,7 @@ import type { Request, Response } from '../http.js';
 import { Site } from '../site.js';
 import { BATCHES_API } from '../tokens.js';
 import { WebController } from '../web-controller.js';
-import { WebError } from '../web-error.js';
+import { notFound } from '../web-error.js';
 import { found, idOf } from './answer.js';
 import {
   BatchActionBody,
@@ -131,7 +131,7 @@ export class BatchesController {
     @Res() res: Response,
   ): Promise<void> {
     const action = BatchActionName.safeParse(name);
-    if (!action.success) throw new WebError('NOT_FOUND', 'There is nothing here.');
+    if (!action.success) throw notFound();
     const batch = await this.batches.act(who, idOf(id), action.data, validate(BatchActionBody, body));
     res.status(202).json(await this.withRefused(who.visibility, batch));
   }

@@ -5,7 +5,7 @@ import type { Response } from '../http.js';
 import { Site } from '../site.js';
 import { JOBS_API } from '../tokens.js';
 import { WebController } from '../web-controller.js';
-import { WebError } from '../web-error.js';
+import { WebError, notFound } from '../web-error.js';
 import { found, idOf } from './answer.js';
 import { partDestination, partSource, secretOf } from './body.js';
 import { Action, BulkBody, CredentialsBody, IdempotencyKey, JobsQuery, NewJobBody, PatchJobBody } from './schemas.js';
@@ -107,7 +107,7 @@ export class JobsController {
     @Res() res: Response,
   ): Promise<void> {
     const action = Action.safeParse(name);
-    if (!action.success) throw new WebError('NOT_FOUND', 'There is nothing here.');
+    if (!action.success) throw notFound();
     res.status(202).json(await this.jobs.act(who, idOf(id), action.data));
   }
 }

@@ -2,10 +2,8 @@ import type { BatchView } from '../../batches/batch.js';
 import type { BatchesApi } from '../../batches/contract.js';
 import type { Visibility } from '../../jobs/contract.js';
 import { idOf } from '../api/answer.js';
-import type { Request } from '../http.js';
 import { queryText } from '../query-text.js';
-import { WebError } from '../web-error.js';
-import type { FormBody } from '../wizard/wizard-form.js';
+import { notFound } from '../web-error.js';
 
 /** RFC 1035 section 2.3.4. */
 const MAX_DOMAIN = 255;
@@ -32,12 +30,4 @@ export async function batchOf(
 export function batchPath(domain: string, id?: string): string {
   const base = `/domains/${encodeURIComponent(domain)}`;
   return id === undefined ? base : `${base}/batches/${id}`;
-}
-
-export function notFound(): WebError {
-  return new WebError('NOT_FOUND', 'There is nothing here.');
-}
-
-export function bodyOf(req: Request): FormBody {
-  return typeof req.body === 'object' && req.body !== null ? (req.body as FormBody) : {};
 }

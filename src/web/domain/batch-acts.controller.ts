@@ -12,10 +12,11 @@ import { Site } from '../site.js';
 import { pageNumber } from '../status/paging.js';
 import { BATCHES_API } from '../tokens.js';
 import { WebController } from '../web-controller.js';
-import { field, fields, secretField } from '../wizard/wizard-form.js';
-import { batchPath, bodyOf, notFound } from './batch-access.js';
+import { batchPath } from './batch-access.js';
 import { rowFilterOf } from './batch-page.js';
 import { BatchPages, csvHead, type Here, MAX_SEARCH, ROWS_PER_PAGE } from './batch-pages.js';
+import { bodyOf, field, fields, secretField } from '../form-body.js';
+import { notFound } from '../web-error.js';
 
 const INVITATION_DAYS = 14;
 const LOCAL_TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}$/;

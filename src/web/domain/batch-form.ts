@@ -2,7 +2,7 @@ import type { BatchView } from '../../batches/batch.js';
 import { USERNAME_RULES } from '../../batches/batch.js';
 import type { BatchSettings, NewBatchAuth } from '../../batches/contract.js';
 import { JobError } from '../../jobs/contract.js';
-import { field, secretField, type FormBody } from '../wizard/wizard-form.js';
+import { field, secretField, type FormBody } from '../form-body.js';
 
 /** What was typed about the old server, as text. Never holds a password. */
 export interface ServerForm {

@@ -12,10 +12,10 @@ import { pageNumber, paging } from '../status/paging.js';
 import { BATCHES_API } from '../tokens.js';
 import { WebController } from '../web-controller.js';
 import { statusOf } from '../web-error.js';
-import { field, fields, type FormBody } from '../wizard/wizard-form.js';
-import { batchPath, bodyOf } from './batch-access.js';
+import { batchPath } from './batch-access.js';
 import { MAX_SEARCH } from './batch-pages.js';
 import { BatchSetup } from './batch-setup.js';
+import { bodyOf, field, fields, type FormBody } from '../form-body.js';
 
 const MAILBOXES_PER_PAGE = 100;
 const WHICH = ['all', 'some', 'file', 'paste'] as const;

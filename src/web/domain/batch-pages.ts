@@ -8,8 +8,8 @@ import { Site } from '../site.js';
 import { flashOf } from '../status/flash.js';
 import { withQuery } from '../status/paging.js';
 import { BATCHES_API } from '../tokens.js';
-import { statusOf } from '../web-error.js';
-import { batchOf, batchPath, notFound } from './batch-access.js';
+import { notFound, statusOf } from '../web-error.js';
+import { batchOf, batchPath } from './batch-access.js';
 
 export const ROWS_PER_PAGE = 50;
 /** Characters of a search. */

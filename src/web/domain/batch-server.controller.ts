@@ -10,8 +10,7 @@ import { Site } from '../site.js';
 import { BATCHES_API, CONNECTION_TESTS_API } from '../tokens.js';
 import { WebController } from '../web-controller.js';
 import { statusOf } from '../web-error.js';
-import { field } from '../wizard/wizard-form.js';
-import { batchPath, bodyOf, domainOf } from './batch-access.js';
+import { batchPath, domainOf } from './batch-access.js';
 import {
   emptyForm,
   errorsOf,
@@ -23,6 +22,7 @@ import {
   type ServerForm,
 } from './batch-form.js';
 import { BatchSetup } from './batch-setup.js';
+import { bodyOf, field } from '../form-body.js';
 
 /** A new batch, first step: the old server. */
 @WebController('domains/:domain/batches')

@@ -4,7 +4,7 @@ import { PLUGIN_OPTIONS, type ResolvedOptions } from '../../panel/options.js';
 import { Access } from '../auth/access.decorator.js';
 import type { Request, Response } from '../http.js';
 import { WebController } from '../web-controller.js';
-import { WebError } from '../web-error.js';
+import { notFound } from '../web-error.js';
 import { Health } from './health.js';
 import { Metrics } from './metrics.js';
 
@@ -41,7 +41,7 @@ export class HealthController {
   @Access('metrics')
   async numbers(@Req() req: Request, @Res() res: Response): Promise<void> {
     // 404 to a stranger: that there are metrics is nobody's business.
-    if (!this.mayRead(req)) throw new WebError('NOT_FOUND', 'There is nothing here.');
+    if (!this.mayRead(req)) throw notFound();
     res.setHeader('Content-Type', this.metrics.registry.contentType);
     res.status(200).end(await this.metrics.registry.metrics());
   }

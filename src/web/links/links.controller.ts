@@ -2,13 +2,12 @@ import { Get, Inject, Param, Post, Req, Res } from '@nestjs/common';
 import type { LinkOver, LinksApi, LinkView } from '../../jobs/contract.js';
 import { Access } from '../auth/access.decorator.js';
 import { assertBody } from '../body.middleware.js';
-import { bodyOf } from '../domain/batch-access.js';
 import type { Request, Response } from '../http.js';
 import { Renderer } from '../render/renderer.js';
 import { PASSWORD_LINKS_API } from '../tokens.js';
 import { WebController } from '../web-controller.js';
 import { isPassword } from '../wizard/checks.js';
-import { secretField } from '../wizard/wizard-form.js';
+import { bodyOf, secretField } from '../form-body.js';
 
 const STATUS: Readonly<Record<LinkOver, number>> = { unknown: 404, used: 410, expired: 410, needless: 200 };
 /** Codes that are about the password of the new mailbox. */

@@ -2,7 +2,7 @@ import { Get, Param, Req, Res } from '@nestjs/common';
 import { Access } from '../auth/access.decorator.js';
 import type { Request, Response } from '../http.js';
 import { WebController } from '../web-controller.js';
-import { WebError } from '../web-error.js';
+import { notFound } from '../web-error.js';
 import { accentOf, accentSheet } from './accent.js';
 import { Renderer } from './renderer.js';
 
@@ -24,7 +24,7 @@ export class AssetsController {
     @Res() res: Response,
   ): Promise<void> {
     const asset = this.renderer.assets.get(name);
-    if (asset === null) throw new WebError('NOT_FOUND', 'There is nothing here.');
+    if (asset === null) throw notFound();
     res.setHeader('Cache-Control', hash === asset.hash ? FOREVER : ASK_AGAIN);
     res.setHeader('Vary', 'Accept-Encoding');
     res.setHeader('Content-Type', asset.type);
@@ -42,7 +42,7 @@ export class AssetsController {
   @Access('asset')
   theme(@Param('file') file: string, @Res() res: Response): void {
     const accent = /^([0-9a-f]{6})\.css$/.exec(file)?.[1];
-    if (accent === undefined || accentOf(accent) === null) throw new WebError('NOT_FOUND', 'There is nothing here.');
+    if (accent === undefined || accentOf(accent) === null) throw notFound();
     res.setHeader('Cache-Control', FOREVER);
     res.setHeader('Content-Type', 'text/css; charset=utf-8');
     res.status(200).end(accentSheet(accent));

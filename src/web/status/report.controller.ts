@@ -8,7 +8,7 @@ import { Renderer } from '../render/renderer.js';
 import { Site } from '../site.js';
 import { REPORTS_API } from '../tokens.js';
 import { WebController } from '../web-controller.js';
-import { WebError } from '../web-error.js';
+import { notFound } from '../web-error.js';
 import { pageNumber, paging } from './paging.js';
 import { reportFilter, reportPage, type OutcomeFilter } from './report-page.js';
 
@@ -38,7 +38,7 @@ export class ReportController {
       this.reports.items(sees, idOf(id), { ...(outcome && { outcome }), page, perPage: ITEMS_PER_PAGE }),
       this.reports.recovery(sees, idOf(id)),
     ]);
-    if (report === null || list === null) throw new WebError('NOT_FOUND', 'There is nothing here.');
+    if (report === null || list === null) throw notFound();
     const path = this.site.url(`/jobs/${id}/report`);
     const html = await this.renderer.page(req, res, 'status/report', {
       title: this.renderer.t(req, 'report.title'),

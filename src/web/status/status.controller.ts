@@ -7,19 +7,18 @@ import type { SupportApi } from '../../support/contract.js';
 import { actionKey, caseView } from '../admin/case-view.js';
 import { idOf } from '../api/answer.js';
 import { Access, Acting, Sees, Who } from '../auth/access.decorator.js';
-import { bodyOf } from '../domain/batch-access.js';
 import type { Request, Response } from '../http.js';
 import { Renderer } from '../render/renderer.js';
 import { Site } from '../site.js';
 import { JOBS_API, SUPPORT_API } from '../tokens.js';
 import { WebController } from '../web-controller.js';
-import { statusOf, WebError } from '../web-error.js';
+import { notFound, statusOf } from '../web-error.js';
 import { isPassword } from '../wizard/checks.js';
-import { secretField } from '../wizard/wizard-form.js';
 import { afterPassword, jobPage } from './job-page.js';
 import { jobRow } from './job-row.js';
 import { flashOf, problemOf, type Flash } from './flash.js';
 import { pageNumber, paging } from './paging.js';
+import { bodyOf, secretField } from '../form-body.js';
 
 /** Seconds after which a browser without JavaScript loads a running migration again. */
 const REFRESH_SECONDS = 5;
@@ -248,8 +247,4 @@ function listOf(who: Principal, job: JobView, t: (key: string) => string, url: (
   if (who.role === 'domain-admin' && !who.mailboxes.includes(job.mailbox))
     return { label: t('job.backAdmin'), href: url(`/domains/${encodeURIComponent(job.domain)}`) };
   return { label: t('job.back'), href: url('/') };
-}
-
-function notFound(): WebError {
-  return new WebError('NOT_FOUND', 'There is nothing here.');
 }

@@ -5,7 +5,8 @@ import type { ResolvedOptions } from '../../panel/options.js';
 import type { FieldErrors } from './checks.js';
 import type { ProviderView, Say } from './provider-view.js';
 import type { Step } from './steps.js';
-import type { FormBody, WizardForm } from './wizard-form.js';
+import type { WizardForm } from './wizard-form.js';
+import type { FormBody } from '../form-body.js';
 
 export interface WizardServices {
   readonly jobs: JobsApi;

@@ -57,9 +57,6 @@ export type WizardForm = Omit<z.infer<typeof schema>, 'exclude' | 'include' | 'l
 };
 export type ConnectionForm = z.infer<typeof connection>;
 
-/** What a form sends: one value, several of one name, or nothing. */
-export type FormBody = Readonly<Record<string, unknown>>;
-
 /** Reads the remembered form; a draft made by the JSON API is shown with what it holds. */
 export function readForm(draft: Draft): WizardForm {
   const { job } = draft;
@@ -107,25 +104,6 @@ export function withSavedFilters(form: WizardForm): Readonly<Record<string, unkn
 
 export function markDone(form: WizardForm, step: Step): WizardForm {
   return form.done.includes(step) ? form : { ...form, done: [...form.done, step] };
-}
-
-/** The field's text, trimmed; '' when it is missing, repeated or not text. */
-export function field(body: FormBody, name: string): string {
-  const value = body[name];
-  return typeof value === 'string' ? value.trim() : '';
-}
-
-/** A password as typed: blanks belong to it. */
-export function secretField(body: FormBody, name: string): string {
-  const value = body[name];
-  return typeof value === 'string' ? value : '';
-}
-
-/** All values of a field that may be repeated. */
-export function fields(body: FormBody, name: string): string[] {
-  const value = body[name];
-  const values: unknown[] = Array.isArray(value) ? value : [value];
-  return values.filter((entry): entry is string => typeof entry === 'string' && entry !== '');
 }
 
 export function kindsOf(values: readonly string[]): ItemKind[] {

@@ -9,7 +9,7 @@ import type { Request, Response } from '../http.js';
 import { Renderer } from '../render/renderer.js';
 import { Site } from '../site.js';
 import { WebController } from '../web-controller.js';
-import { WebError } from '../web-error.js';
+import { notFound } from '../web-error.js';
 import type { FieldErrors } from './checks.js';
 import { NewMigration } from './new-migration.js';
 import { STEP_PAGES } from './pages/index.js';
@@ -17,7 +17,8 @@ import { findProvider, type Say } from './provider-view.js';
 import type { Problems, StepContext, StepPage, Submission } from './step-page.js';
 import { NO_PROBLEMS } from './step-page.js';
 import { blockedBy, nextStep, previousStep, STEPS, stepViews, type Step } from './steps.js';
-import { field, readForm, type FormBody, type WizardForm } from './wizard-form.js';
+import { readForm, type WizardForm } from './wizard-form.js';
+import { bodyOf, field } from '../form-body.js';
 
 /** Seconds after which a browser without JavaScript asks again how the test went. */
 const TEST_REFRESH_SECONDS = 3;
@@ -257,14 +258,6 @@ function pageOf(name: string): StepPage {
   const page = STEP_PAGES.find(({ id }) => id === name);
   if (page === undefined) throw notFound();
   return page;
-}
-
-function notFound(): WebError {
-  return new WebError('NOT_FOUND', 'There is nothing here.');
-}
-
-function bodyOf(req: Request): FormBody {
-  return typeof req.body === 'object' && req.body !== null ? (req.body as FormBody) : {};
 }
 
 /** What an address says above the form: only that a step was closed. */

@@ -4,7 +4,8 @@ import { checkConnection, checkDavUrl, type ConnectionRules } from '../checks.js
 import { runTest } from '../run-test.js';
 import { fieldProblem, refusal, type Problems, type StepContext, type StepPage } from '../step-page.js';
 import { hostFor } from '../provider-view.js';
-import { field, markDone, secretField, type ConnectionForm, type FormBody, type WizardForm } from '../wizard-form.js';
+import { markDone, type ConnectionForm, type WizardForm } from '../wizard-form.js';
+import { field, secretField, type FormBody } from '../../form-body.js';
 
 const ADDRESS = /^[^\s@]{1,64}@[^\s@.]+(\.[^\s@.]+)+$/;
 

@@ -1,6 +1,7 @@
 import { confirms } from '../checks.js';
 import { fieldProblem, refusal, type StepContext, type StepPage } from '../step-page.js';
-import { field, markDone, type FormBody, type WizardForm } from '../wizard-form.js';
+import { markDone, type WizardForm } from '../wizard-form.js';
+import { field, type FormBody } from '../../form-body.js';
 
 export const existingPage: StepPage = {
   id: 'existing',

@@ -2,17 +2,8 @@ import type { TestView } from '../../../jobs/job.js';
 import { ITEM_KINDS, type ItemKind } from '../../../mailbox/kinds.js';
 import { checkItems } from '../checks.js';
 import { refusal, type StepContext, type StepPage } from '../step-page.js';
-import {
-  field,
-  fields,
-  folderLines,
-  kindsOf,
-  markDone,
-  parseFolderLines,
-  withSavedFilters,
-  type FormBody,
-  type WizardForm,
-} from '../wizard-form.js';
+import { folderLines, kindsOf, markDone, parseFolderLines, withSavedFilters, type WizardForm } from '../wizard-form.js';
+import { field, fields, type FormBody } from '../../form-body.js';
 
 export const itemsPage: StepPage = {
   id: 'items',

@@ -1,8 +1,8 @@
 import { confirms } from '../checks.js';
 import { fieldProblem, refusal, type StepPage } from '../step-page.js';
 import { planView } from '../test-page.js';
-import { field } from '../wizard-form.js';
 import { mayReplace } from './existing.js';
+import { field } from '../../form-body.js';
 
 export const reviewPage: StepPage = {
   id: 'review',

@@ -2,7 +2,8 @@ import { checkItems } from '../checks.js';
 import { currentTest, runTest } from '../run-test.js';
 import { NO_PROBLEMS, refusal, type Problems, type StepContext, type StepPage } from '../step-page.js';
 import { excludedBy, planView, testPage as testView } from '../test-page.js';
-import { field, fields, markDone, withSavedFilters, type FormBody, type WizardForm } from '../wizard-form.js';
+import { markDone, withSavedFilters, type WizardForm } from '../wizard-form.js';
+import { field, fields, type FormBody } from '../../form-body.js';
 
 export const testPage: StepPage = {
   id: 'test',

@@ -1,6 +1,7 @@
 import { fieldProblem, type StepPage } from '../step-page.js';
 import { findProvider, providerViews } from '../provider-view.js';
-import { field, markDone, type WizardForm } from '../wizard-form.js';
+import { markDone, type WizardForm } from '../wizard-form.js';
+import { field } from '../../form-body.js';
 
 export const typePage: StepPage = {
   id: 'type',
