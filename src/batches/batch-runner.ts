@@ -7,6 +7,7 @@ import { reasonFor } from '../jobs/messages.js';
 import { JobsService } from '../jobs/jobs.service.js';
 import { LinkSender } from '../jobs/link-sender.js';
 import { visibilityOf } from '../jobs/visibility.js';
+import { oneAtATime } from '../database/one-at-a-time.js';
 import type { HostPanel } from '../panel/host-panel.js';
 import { HOST_PANEL } from '../panel/options.js';
 import { BatchActions, needsYou } from './batch-actions.js';
@@ -16,9 +17,8 @@ import { ASK_AGAIN_MS, dueBatches, NOBODY_ACTED_MS, stoppingBatches } from './du
 import { isInside } from './hours.js';
 import { signInsOf } from './sign-ins.js';
 import { carefully, whyStop } from './stopping.js';
+import { LOCKS } from '../database/locks.js';
 
-/** Any number of workers: one looks after batches at a time. */
-const BATCH_LOCK = 7_341_103;
 /** Migrations of one batch that are started in one round; five times as many are paused or cancelled. */
 const STEPS = 20;
 
@@ -47,23 +47,8 @@ export class BatchRunner {
   ) {}
 
   /** @returns false when another worker does it right now. */
-  async tick(): Promise<boolean> {
-    const runner = this.db.createQueryRunner();
-    await runner.connect();
-    try {
-      const [lock] = (await runner.query(`SELECT pg_try_advisory_lock($1) AS mine`, [BATCH_LOCK])) as {
-        mine: boolean;
-      }[];
-      if (!lock!.mine) return false;
-      try {
-        await this.round();
-      } finally {
-        await runner.query(`SELECT pg_advisory_unlock($1)`, [BATCH_LOCK]);
-      }
-      return true;
-    } finally {
-      await runner.release();
-    }
+  tick(): Promise<boolean> {
+    return oneAtATime(this.db, LOCKS.batches, () => this.round());
   }
 
   private async round(): Promise<void> {

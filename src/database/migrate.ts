@@ -1,8 +1,6 @@
 import { MigrationExecutor, type DataSource, type QueryRunner } from 'typeorm';
 import { SCHEMA } from './data-source.js';
-
-/** Any number, the same in every version: who holds it changes the schema, the others wait. */
-const MIGRATION_LOCK = 5_712_240_117;
+import { LOCKS } from './locks.js';
 
 /**
  * Applies what is missing. Any number of processes may call it at once: TypeORM's migrations take no lock of their own.
@@ -38,12 +36,12 @@ function executor(dataSource: DataSource, runner: QueryRunner): MigrationExecuto
 async function underLock<T>(dataSource: DataSource, work: (runner: QueryRunner) => Promise<T>): Promise<T> {
   const runner = dataSource.createQueryRunner();
   try {
-    await runner.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK]);
+    await runner.query('SELECT pg_advisory_lock($1)', [LOCKS.migration]);
     try {
       return await work(runner);
     } finally {
       // Fails only with the connection, which frees the lock as well.
-      await runner.query('SELECT pg_advisory_unlock($1)', [MIGRATION_LOCK]).catch(() => undefined);
+      await runner.query('SELECT pg_advisory_unlock($1)', [LOCKS.migration]).catch(() => undefined);
     }
   } finally {
     await runner.release();

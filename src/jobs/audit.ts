@@ -2,6 +2,7 @@ import { Inject, Injectable, Logger } from '@nestjs/common';
 import { getDataSourceToken } from '@nestjs/typeorm';
 import { DataSource, type EntityManager } from 'typeorm';
 import type { HostPanel, SafeText } from '../panel/host-panel.js';
+import { inTime } from '../panel/in-time.js';
 import { HOST_PANEL } from '../panel/options.js';
 import { JobError, type Actor } from './contract.js';
 import { wordsFor } from './messages.js';
@@ -74,18 +75,8 @@ export class AuditTrail {
   }
 
   private async tell({ tenant, job, ...line }: AuditLine): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error('no answer in time')), PANEL_MS);
-    });
-    const told = Promise.resolve(
-      this.panel.audit({ ...line, at: new Date(), tenantId: tenant, ...(job === undefined ? {} : { jobId: job }) }),
-    );
-    try {
-      await Promise.race([told, late]);
-    } finally {
-      clearTimeout(timer);
-    }
+    const event = { ...line, at: new Date(), tenantId: tenant, ...(job === undefined ? {} : { jobId: job }) };
+    await inTime(() => this.panel.audit(event), PANEL_MS);
   }
 }
 

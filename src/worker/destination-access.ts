@@ -5,7 +5,11 @@ import type { ItemKind } from '../mailbox/kinds.js';
 import { TransferError } from '../mailbox/transfer-error.js';
 import type { DestinationGrant, HostPanel, MailboxRef, SecretRef } from '../panel/host-panel.js';
 import { HOST_PANEL } from '../panel/options.js';
+import { inTime } from '../panel/in-time.js';
 import type { Scrubber } from './scrubber.js';
+
+/** How long the panel may think about one question (ms). */
+const PANEL_MS = 30_000;
 
 export interface AccessWish {
   readonly mailbox: MailboxRef;
@@ -47,7 +51,7 @@ export class DestinationAccess {
       kind: () => kind,
       release: async () => {
         for (const id of given.splice(0))
-          await Promise.resolve(this.panel.closeDestination(id)).catch((error: Error) =>
+          await inTime(() => this.panel.closeDestination(id), PANEL_MS).catch((error: Error) =>
             this.logger.warn(`a grant could not be given back: ${wish.scrubber.text(error.message)}`),
           );
       },
@@ -56,8 +60,9 @@ export class DestinationAccess {
 
   private async ask({ mailbox, jobId, actor, kinds, scrubber }: AccessWish): Promise<DestinationGrant> {
     try {
-      if ((await this.panel.getMailbox(mailbox)) === null) throw refusal('DESTINATION_MISSING', 'user');
-      return await this.panel.openDestination(mailbox, { jobId, actor, kinds });
+      if ((await inTime(() => this.panel.getMailbox(mailbox), PANEL_MS)) === null)
+        throw refusal('DESTINATION_MISSING', 'user');
+      return await inTime(() => this.panel.openDestination(mailbox, { jobId, actor, kinds }), PANEL_MS);
     } catch (error) {
       if (error instanceof TransferError) throw error;
       this.logger.warn(`the panel gives no access: ${scrubber.text((error as Error).message)}`);

@@ -1,8 +1,6 @@
 import type { EntityManager } from 'typeorm';
 import type { WorkerOptions } from '../panel/options.js';
-
-/** Any number: one worker chooses at a time, so that no two pass a limit together. */
-const CHOICE_LOCK = 7_341_102;
+import { LOCKS } from '../database/locks.js';
 
 /**
  * The job that a worker with a free place should take now, in the caller's transaction; null: none may run.
@@ -17,7 +15,7 @@ export async function nextJob(
   worker: string,
   { jobs, tenantJobs, hostConnections, hostLimits }: WorkerOptions,
 ): Promise<string | null> {
-  await manager.query(`SELECT pg_advisory_xact_lock($1)`, [CHOICE_LOCK]);
+  await manager.query(`SELECT pg_advisory_xact_lock($1)`, [LOCKS.choice]);
   const hosts = Object.keys(hostLimits);
   const [found]: { id: string; tenant: string; party: string }[] = await manager.query(
     `WITH busy AS MATERIALIZED (

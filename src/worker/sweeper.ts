@@ -1,16 +1,15 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { getDataSourceToken } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
+import { oneAtATime } from '../database/one-at-a-time.js';
 import { JobError } from '../jobs/contract.js';
 import { JobChanges } from '../jobs/job-changes.js';
 import type { JobEvent } from '../jobs/job-state.js';
 import { reasonFor } from '../jobs/messages.js';
 import { lockJob } from '../jobs/transition.js';
 import { PLUGIN_OPTIONS, type ResolvedOptions } from '../panel/options.js';
-import { Doorbell } from '../queue/doorbell.js';
+import { LOCKS } from '../database/locks.js';
 
-/** Any number: one worker sweeps at a time. */
-const SWEEP_LOCK = 7_341_101;
 /** Rows of one kind that are looked after in one sweep. */
 const BATCH = 200;
 /** A test that takes longer has no worker any more (s). */
@@ -28,31 +27,17 @@ export class Sweeper {
     @Inject(getDataSourceToken('mailferry')) private readonly db: DataSource,
     @Inject(PLUGIN_OPTIONS) private readonly options: ResolvedOptions,
     @Inject(JobChanges) private readonly changes: JobChanges,
-    @Inject(Doorbell) private readonly doorbell: Doorbell,
   ) {}
 
   /** @returns false when another worker sweeps right now. */
-  async sweep(): Promise<boolean> {
-    const runner = this.db.createQueryRunner();
-    await runner.connect();
-    try {
-      const [lock] = (await runner.query(`SELECT pg_try_advisory_lock($1) AS mine`, [SWEEP_LOCK])) as {
-        mine: boolean;
-      }[];
-      if (!lock!.mine) return false;
-      try {
-        await this.rescue();
-        await this.wake();
-        await this.endOrphans();
-        await this.ring();
-        await this.tests();
-      } finally {
-        await runner.query(`SELECT pg_advisory_unlock($1)`, [SWEEP_LOCK]);
-      }
-      return true;
-    } finally {
-      await runner.release();
-    }
+  sweep(): Promise<boolean> {
+    return oneAtATime(this.db, LOCKS.sweep, async () => {
+      await this.rescue();
+      await this.wake();
+      await this.endOrphans();
+      await this.ring();
+      await this.tests();
+    });
   }
 
   /** Runs without a beat: back into the queue, or cancelled where that was wanted. */
@@ -108,12 +93,8 @@ export class Sweeper {
     for (const job of waiting) this.changes.ring(job);
   }
 
+  /** Tests whose worker died. Those nobody took yet are taken by whoever looks (WorkerService). */
   private async tests(): Promise<void> {
-    const waiting = await this.db.query<{ id: string }[]>(
-      `SELECT id FROM mailferry.connection_tests WHERE state = 'queued' AND expires_at > now()
-       ORDER BY created_at LIMIT ${BATCH}`,
-    );
-    for (const { id } of waiting) void this.doorbell.ringTest(id);
     const lost = { ok: false, ...reasonFor('TIMEOUT'), folders: [], totals: { folders: 0, items: 0, bytes: 0 } };
     // Not done again: it may have been a sign-in, and those are never repeated on their own.
     await this.db.query(

@@ -27,6 +27,8 @@ import { Sweeper } from './sweeper.js';
 
 /** Connection tests at once: they wait for strangers' servers most of the time. */
 const TESTS_AT_ONCE = 8;
+/** A test nobody took for so long was not rung for (s). */
+const RING_LOST_S = 2;
 const BEAT_MS = 2_000;
 const PRUNE_MS = 60_000;
 /** How soon a batch goes on after one of its migrations has ended. */
@@ -70,6 +72,7 @@ export class WorkerService implements OnApplicationBootstrap, BeforeApplicationS
     this.every(sweepMs, 'sweep', () => this.sweeper.sweep());
     // A ring may be lost, or have come when a limit left nothing to take.
     this.every(sweepMs, 'look', async () => void this.track(this.work()));
+    this.every(sweepMs, 'tests', () => this.takeTests());
     this.every(BATCH_MS, 'batches', () => this.batches.tick());
     this.every(PRUNE_MS, 'prune', () => this.pruner.prune());
     this.every(NOTICES_MS, 'notices', () => this.notices.send(this.ending.signal));
@@ -101,6 +104,16 @@ export class WorkerService implements OnApplicationBootstrap, BeforeApplicationS
         this.runs--;
       }
     }
+  }
+
+  /** Tests whose ring was lost: somebody waits for them, also where the queue is away. A ring that comes later finds them taken. */
+  private async takeTests(): Promise<void> {
+    const waiting = await this.db.query<{ id: string }[]>(
+      `SELECT id FROM mailferry.connection_tests WHERE state = 'queued' AND expires_at > now()
+         AND created_at < clock_timestamp() - make_interval(secs => $1) ORDER BY created_at LIMIT $2`,
+      [RING_LOST_S, TESTS_AT_ONCE],
+    );
+    await Promise.all(waiting.map(({ id }) => this.track(this.tester.execute(id, this.ending.signal))));
   }
 
   /** A ring never fails in Bull's eyes: what comes of it is in Postgres. */

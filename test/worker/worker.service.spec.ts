@@ -127,6 +127,23 @@ test('without Redis at the start, the work is done once it is there', async () =
   await until(async () => (await stateOf(one, job.id)) === 'completed', 20_000);
 });
 
+test('without Redis a connection test is answered all the same', async () => {
+  const one = await worker();
+  await redis.kill();
+  try {
+    outside.fill(1);
+    const tests = one.module.get(ConnectionTestsService);
+    const asked = await tests.request(alice, {
+      source: SOURCE,
+      secret: { password: CANARY },
+      mailbox: 'alice@new.test',
+    });
+    expect(await tests.wait(alice, asked, 30_000)).toMatchObject({ ok: true, state: 'done' });
+  } finally {
+    await redis.restart();
+  }
+}, 60_000);
+
 test('Redis emptied and gone in the middle of a run: the run does not notice, and what waits is not lost', async () => {
   outside.fill(3);
   let go = (): void => undefined;

@@ -2,6 +2,7 @@ import { Inject, Injectable, Logger } from '@nestjs/common';
 import { getDataSourceToken } from '@nestjs/typeorm';
 import type { DataSource } from 'typeorm';
 import type { HostPanel, JobNotice, SafeText } from '../../panel/host-panel.js';
+import { inTime } from '../../panel/in-time.js';
 import { HOST_PANEL, PLUGIN_OPTIONS, type ResolvedOptions } from '../../panel/options.js';
 import { ConnectError } from '../../protocols/connect-error.js';
 import { postWebhook, WebhookRefused } from './webhook.js';
@@ -69,7 +70,8 @@ export class OutboxSender {
   }
 
   private one(row: Row, signal: AbortSignal): Promise<void> {
-    if (row.channel === 'notify') return this.tell(row.target, row.template, texts(row.data));
+    if (row.channel === 'notify')
+      return inTime(() => this.panel.notify(row.target, row.template, texts(row.data)), PANEL_MS);
     const webhook = this.options.webhooks.find(({ url }) => url === row.target);
     // It was taken out of the settings since.
     if (webhook === undefined) return Promise.resolve();
@@ -108,7 +110,11 @@ export class OutboxSender {
     );
     return this.deliver(rows, async () => {
       if (made !== undefined)
-        await this.tell(made.owner, 'batch-progress', { batchId: batch, domain: made.domain, ...summary(rows) });
+        await inTime(
+          () =>
+            this.panel.notify(made.owner, 'batch-progress', { batchId: batch, domain: made.domain, ...summary(rows) }),
+          PANEL_MS,
+        );
     });
   }
 
@@ -140,18 +146,6 @@ export class OutboxSender {
          failed_at = CASE WHEN $4 THEN clock_timestamp() END WHERE id = ANY($1)`,
       [ids, why, wait, hopeless],
     );
-  }
-
-  private async tell(to: string, template: Parameters<HostPanel['notify']>[1], data: SafeText): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error('the panel did not answer in time')), PANEL_MS);
-    });
-    try {
-      await Promise.race([this.panel.notify(to, template, data), late]);
-    } finally {
-      clearTimeout(timer);
-    }
   }
 }
 
