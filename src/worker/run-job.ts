@@ -83,7 +83,11 @@ export class RunJob {
   /** The same for the job whose turn it is (see nextJob). */
   async executeNext(worker: string, shutdown: AbortSignal): Promise<boolean> {
     if (shutdown.aborted) return false;
-    const choose: Choose = (manager) => nextJob(manager, worker, this.options.worker);
+    const choose: Choose = async (manager) => {
+      const id = await nextJob(manager, worker, this.options.worker);
+      // It may have waited for its turn behind the run that was just handed back because of the same end.
+      return shutdown.aborted ? null : id;
+    };
     return this.run(await this.records.claim(choose, worker, 'workers'), shutdown);
   }
 

@@ -45,7 +45,13 @@ test('Postgres takes the lock back from whoever holds it without a word', async 
   try {
     let go = (): void => undefined;
     const gate = new Promise<void>((resolve) => (go = resolve));
-    const silent = oneAtATime(impatient, LOCKS.sweep, () => gate);
+    let began = (): void => undefined;
+    const begun = new Promise<void>((resolve) => (began = resolve));
+    const silent = oneAtATime(impatient, LOCKS.sweep, () => {
+      began();
+      return gate;
+    });
+    await begun;
     while (!(await oneAtATime(db, LOCKS.sweep, async () => undefined)))
       await new Promise((done) => setTimeout(done, 50));
     go();

@@ -16,7 +16,17 @@ export const ROOMS = {
   credentials: {},
   queue: {},
   jobs: { may: ['mailbox', 'panel', 'credentials/seal', 'credentials/keyring', 'queue'] },
-  batches: { may: ['mailbox', 'jobs', 'panel', 'credentials/seal', 'credentials/keyring'] },
+  batches: {
+    may: [
+      'mailbox',
+      'jobs',
+      'panel',
+      'credentials/seal',
+      'credentials/keyring',
+      'database/locks',
+      'database/one-at-a-time',
+    ],
+  },
   progress: { may: ['mailbox', 'jobs'], types: ['transfer'] },
   reports: { may: ['mailbox', 'jobs', 'ledger', 'progress'] },
   // What the people who help see and do beyond the owner of a migration.

@@ -15,6 +15,7 @@ import { ENDPOINTS, type Endpoints, LEDGER, LINKS, RUN_TRANSFER, STAGING } from 
 import { Pruner } from '../../src/worker/pruner.js';
 import { RunJob } from '../../src/worker/run-job.js';
 import { SameMailbox } from '../../src/worker/same-mailbox.js';
+import { RecoveryFiles } from '../../src/worker/recovery-files.js';
 import { SecretOpener } from '../../src/worker/secret-opener.js';
 import { Sweeper } from '../../src/worker/sweeper.js';
 import { TestRecord } from '../../src/worker/test-record.js';
@@ -127,6 +128,7 @@ export async function workerRoom(options: RoomOptions = {}): Promise<WorkerRoom>
     DestinationAccess,
     SameMailbox,
     TestRecord,
+    RecoveryFiles,
     RunJob,
     ConnectionTester,
     Sweeper,
