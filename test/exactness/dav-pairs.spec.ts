@@ -76,6 +76,18 @@ for (const source of NAMES)
         const told = await between(old, fresh).run({ kinds: ['calendars'] });
         expect(told.counts).toMatchObject({ found: 4, copied: 1, alreadyThere: 2, failed: 1 });
         expect(told.refusals).toMatchObject([{ code: 'UID_CONFLICT', subject: 'Message 2' }]);
+        // Of cards too, though Cyrus would take a second one with the UID.
+        const people = await raw.makeAddressbook('People');
+        for (let n = 0; n < 3; n++) await raw.put(people, `c${n}.vcf`, card(n));
+        const book = await there.makeAddressbook('People');
+        await there.put(book, 'same.vcf', card(0));
+        await there.put(book, 'changed.vcf', card(1, { subject: 'Married' }));
+        const cards = await between(old, fresh).run({ kinds: ['contacts'] });
+        expect(cards.counts).toMatchObject({ found: 3, copied: 1, alreadyThere: 1, failed: 1 });
+        expect(cards.refusals).toMatchObject([{ code: 'UID_CONFLICT', subject: 'Message 1' }]);
+        expect((await bodies(fresh, fresh.contacts, 'People')).map(uidOf).sort()).toEqual(
+          [0, 1, 2].map((n) => `card-${n}@old.test`),
+        );
         const uids = (await bodies(fresh, fresh.calendars, 'Team')).map(uidOf).sort();
         expect(uids).toEqual(['event-0@old.test', 'event-2@old.test', 'event-3@old.test', 'other-1@old.test']);
       }, 120_000);

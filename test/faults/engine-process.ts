@@ -9,9 +9,14 @@ export interface Endpoint {
   readonly user: string;
   readonly password: string;
 }
-export interface EngineRun {
-  readonly from: Endpoint;
-  readonly to: Endpoint;
+/** Calendars and address books on both sides in place of mail. */
+export interface DavEndpoints {
+  readonly from: { readonly url: string; readonly user: string; readonly password: string };
+  readonly to: { readonly url: string; readonly user: string; readonly password: string };
+}
+export type EngineRun = ({ readonly from: Endpoint; readonly to: Endpoint } | { readonly dav: DavEndpoints }) &
+  RunWishes;
+interface RunWishes {
   readonly job: string;
   readonly options: TransferOptions;
   readonly retryFailed: boolean;

@@ -13,6 +13,8 @@ const { ensureLink } = await load('ledger/links.js');
 const { PostgresLedger } = await load('ledger/postgres-ledger.js');
 const { ImapSource } = await load('sources/imap/imap-source.js');
 const { ImapDestination } = await load('destinations/imap/imap-destination.js');
+const { DavSource } = await load('sources/dav/dav-source.js');
+const { DavDestination } = await load('destinations/dav/dav-destination.js');
 const { BodyStaging } = await load('transfer/staging.js');
 const { runTransfer } = await load('transfer/run-transfer.js');
 
@@ -30,32 +32,22 @@ process.on('message', (told) => {
 process.on('disconnect', () => process.exit(0));
 process.send({ is: 'ready' });
 
-async function run({ from, to, job, options, retryFailed, waitAt, batchItems, stagingDir }) {
+async function run({ from, to, dav, job, options, retryFailed, waitAt, batchItems, stagingDir }) {
   resetPeak(process.pid);
-  const endpoint = ({ port }) => ({ host: '127.0.0.1', port, security: 'none' });
-  const source = new ImapSource({
-    target: endpoint(from),
-    login: async () => ({ kind: 'password', user: from.user, password: from.password }),
-    policy,
-    owner: from.user,
-    maxConnections: 3,
-  });
+  const { source, destination } = dav ? davSides(dav) : mailSides(from, to);
+  const owner = (dav ?? { from, to }).from.user;
+  const mailbox = (dav ?? { from, to }).to.user;
   // The same account however often its proxy's port changes.
-  const account = { kind: 'imap', stableId: from.user };
+  const account = { kind: dav ? 'dav' : 'imap', stableId: owner };
   Object.defineProperty(source, 'account', { value: account });
-  const destination = new ImapDestination({
-    grant: async () => ({ kind: 'user-secret', endpoint: endpoint(to), login: to.user, password: to.password }),
-    policy,
-    maxConnections: 3,
-  });
   const { link, id } = await again(async () => {
     const mine = await ensureLink(db, {
-      ...{ tenant: 'faults', address: to.user, sourceKind: account.kind, accountHash: account.stableId },
+      ...{ tenant: 'faults', address: mailbox, sourceKind: account.kind, accountHash: account.stableId },
     });
     await db.query(
       `INSERT INTO mailferry.jobs (id, tenant, domain, mailbox, owner, link, state, source, items)
        VALUES ($1, 'faults', 'faults.test', $2, 'faults', $3, 'running', '{}', '{mail}') ON CONFLICT DO NOTHING`,
-      [job, to.user, mine],
+      [job, mailbox, mine],
     );
     await db.query(`UPDATE mailferry.runs SET state = 'interrupted' WHERE job = $1 AND state = 'running'`, [job]);
     const [row] = await db.query(
@@ -94,6 +86,37 @@ async function run({ from, to, job, options, retryFailed, waitAt, batchItems, st
     ...(end.error ? { end: { is: 'broken', error: { code, message, retry, scope, side, serverText } } } : { end }),
     ...{ steps: steps.length, remarks, log, rssMb: peakRssMb(process.pid) },
   };
+}
+
+function mailSides(from, to) {
+  const endpoint = ({ port }) => ({ host: '127.0.0.1', port, security: 'none' });
+  const source = new ImapSource({
+    target: endpoint(from),
+    login: async () => ({ kind: 'password', user: from.user, password: from.password }),
+    policy,
+    owner: from.user,
+    maxConnections: 3,
+  });
+  const destination = new ImapDestination({
+    grant: async () => ({ kind: 'user-secret', endpoint: endpoint(to), login: to.user, password: to.password }),
+    policy,
+    maxConnections: 3,
+  });
+  return { source, destination };
+}
+
+function davSides({ from, to }) {
+  const login = ({ user, password }) => ({ kind: 'password', user, password });
+  const url = new URL(from.url);
+  const source = new DavSource({
+    ...{ urls: { caldav: url, carddav: url }, policy, owner: from.user, maxConnections: 3 },
+    login: async () => login(from),
+  });
+  const destination = new DavDestination({
+    access: async () => ({ url: new URL(to.url), login: login(to) }),
+    ...{ policy, maxConnections: 3 },
+  });
+  return { source, destination };
 }
 
 function standsAt(waitAt, steps) {

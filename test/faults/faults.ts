@@ -1,6 +1,7 @@
 // npm run faults -- [options]: the engine between real mail servers while everything goes wrong. See CONTRIBUTING.md.
 import { parseArgs } from 'node:util';
 import { resolve } from 'node:path';
+import { davTrials } from './dav-trials.js';
 import { EnginePool } from './engine-process.js';
 import { ALONE, KINDS, type Kind, mailbox, type Plan, plan } from './plan.js';
 import { scene, SCENES } from './scenes.js';
@@ -12,7 +13,7 @@ import { stopPrivateServers } from '../servers/private.js';
 const USAGE = `npm run faults -- [options]
 
   --trials 300        random trials, of all kinds in turns          --seed N    the first one's seed; the others follow
-  --only KIND[,...]   ${[...KINDS, 'steps', 'scenes'].join(' ')}
+  --only KIND[,...]   ${[...KINDS, 'steps', 'scenes', 'dav', 'dav-steps'].join(' ')}
   --servers A>B[,...] dovecot>dovecot dovecot>cyrus cyrus>dovecot cyrus>cyrus
   --hide NAME[,...]   for steps: capabilities that the new server does not show      --step N    for steps: only this one
   --at-once 3         trials side by side                           --log       what the engines said, for every trial
@@ -44,7 +45,7 @@ const first = Number(options.seed ?? Date.now() % 1_000_000_000);
 const tally = new Map<string, { trials: number; met: number; failed: number }>();
 const failures: Result[] = [];
 let mostMb = 0;
-/** Rules whose removal nobody noticed, or sound engines that failed. */
+/** Rules whose removal nobody noticed, sound engines that failed, and trials with calendars that did. */
 let unnoticed = 0;
 
 // The tests' own way to start and end servers, whatever ends this process.
@@ -80,6 +81,17 @@ async function main(servers: Servers, bench: Bench): Promise<void> {
     );
   }
   if (wanted('steps')) await everyStep(pairs, bench);
+  if (wanted('dav') || wanted('dav-steps'))
+    unnoticed += await davTrials({
+      first,
+      // Of a run of everything a part, so that it does not take twice as long.
+      trials: !wanted('dav') ? 0 : only === null ? Math.ceil(Number(options.trials) / 4) : Number(options.trials),
+      atOnce: Number(options['at-once']),
+      engines: bench.engines,
+      databaseUrl: servers.databaseUrl,
+      steps: wanted('dav-steps'),
+      log: options.log,
+    });
   const kinds = KINDS.filter(wanted);
   if (kinds.length === 0) return summary();
   const trials = Array.from({ length: Number(options.trials) }, (_, n) => {

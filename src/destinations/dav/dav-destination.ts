@@ -139,7 +139,7 @@ export class DavDestination implements Destination {
     mayCommit: () => boolean,
     signal: AbortSignal,
   ): AsyncGenerator<StoreOutcome> {
-    yield* storeObjects(await this.opened().placeOf(folder, signal), items, mayCommit, signal);
+    yield* storeObjects(await this.opened().placeToStore(folder, signal), items, mayCommit, signal);
   }
 
   async *list(folder: DestinationFolder, from: DestinationMark, signal: AbortSignal): AsyncGenerator<FoundItem[]> {

@@ -19,6 +19,10 @@ export function idOf(path: string, collection: string): DestinationId | null {
   return name === null ? null : { epoch: DAV_EPOCH, id: `${name.startsWith(OWN_NAME) ? OWN : OTHER}${name}` };
 }
 
+export function isOwnPath(path: string, collection: string): boolean {
+  return idOf(path, collection)?.id.startsWith(OWN) ?? false;
+}
+
 /** Null: not one of ours. */
 export function pathOf(id: DestinationId, collection: string): string | null {
   const { id: text } = id;

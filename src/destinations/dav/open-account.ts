@@ -8,6 +8,7 @@ import { type DavCollection, listCollections } from '../../protocols/dav/collect
 import { type DavAccount, type DavService, findAccount } from '../../protocols/dav/discover.js';
 import { asCollection, normalPath } from '../../protocols/dav/hrefs.js';
 import { askServer } from '../../protocols/dav/server-facts.js';
+import { foreignUids } from './foreign-uids.js';
 import type { Place } from './store.js';
 
 /** The hoster's own server: PUTs are many small round trips. */
@@ -29,6 +30,8 @@ export interface DavAccountOptions {
 /** The new mailbox on its DAV server, signed in to, with the collections that were there at the last look. */
 export class OpenAccount {
   private all: readonly DavCollection[] = [];
+  /** By path of the address book. */
+  private readonly foreign = new Map<string, Promise<ReadonlyMap<string, readonly string[]>>>();
 
   private constructor(
     readonly client: DavClient,
@@ -101,6 +104,21 @@ export class OpenAccount {
       retry: 'never',
       code: 'DESTINATION_MISSING',
     });
+  }
+
+  /** For storing: of an address book also what others filed in it, as it was when it was first asked for. */
+  async placeToStore(folder: DestinationFolder, signal: AbortSignal): Promise<Place> {
+    const place = await this.placeOf(folder, signal);
+    if (place.collection.kind !== 'addressbook') return place;
+    const { path } = place.collection;
+    let asked = this.foreign.get(path);
+    if (asked === undefined) {
+      asked = foreignUids(place, signal);
+      this.foreign.set(path, asked);
+      // The next one asks again.
+      asked.catch(() => this.foreign.delete(path));
+    }
+    return { ...place, foreign: await asked };
   }
 
   close(): void {

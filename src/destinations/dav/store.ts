@@ -26,6 +26,8 @@ export interface Place {
   readonly collection: DavCollection;
   /** What its folder holds: decides the format. */
   readonly kind: ItemKind;
+  /** By UID: what others filed, where the server would take another one beside it. */
+  readonly foreign?: ReadonlyMap<string, readonly string[]>;
 }
 
 interface Sent {
@@ -98,12 +100,19 @@ async function putOne(place: Place, item: PlacedItem, mayCommit: () => boolean, 
     if (one.is === 'refused' && one.failure.status !== 412 && !isUidConflict(one.failure))
       return done({ key, is: 'refused', error: refusal(place, one.failure) });
   }
+  const taken = place.foreign?.get(uidOf(item));
+  if (taken !== undefined) return done(await conflict(place, item, taken, null, signal));
   const result = await tryPut(place, path, bytes, mayCommit, signal);
   if (result === 'lease') return done({ key, is: 'refused', error: leaseEnding() });
   if (result === 'unknown') return done({ key, is: 'unknown' });
   if (result.is === 'stored') return done('stored');
   if (result.failure.status === 412) return done('exists');
-  if (isUidConflict(result.failure)) return done(await conflict(place, item, result.failure, signal));
+  if (isUidConflict(result.failure)) {
+    const named = result.failure.hrefs
+      .map((href) => normalPath(href, place.collection.url))
+      .filter((one) => one !== null);
+    return done(await conflict(place, item, named, result.failure, signal));
+  }
   return done({ key, is: 'refused', error: refusal(place, result.failure) });
 }
 
@@ -153,19 +162,24 @@ export function refusal({ client }: Place, failure: DavFailure): TransferError {
   throw client.toError(failure);
 }
 
-/** Something with this UID is there under another name: equal means arrived, else it is the person's and stays. */
+/**
+ * Something with this UID is there under another name: equal means arrived, else it is the person's and stays.
+ * @param failure what the server said; null: we did not ask
+ */
 async function conflict(
   place: Place,
   item: PlacedItem,
-  failure: DavFailure,
+  named: readonly string[],
+  failure: DavFailure | null,
   signal: AbortSignal,
 ): Promise<StoreOutcome> {
   const { client, collection } = place;
   const { key } = item.ref;
-  const named = failure.hrefs.map((href) => normalPath(href, collection.url)).filter((path) => path !== null);
   const paths = new Set([
     ...named,
-    ...(await client.repeatable(signal, () => findByUid(client, collection, uidOf(item), signal))),
+    ...(failure === null
+      ? []
+      : await client.repeatable(signal, () => findByUid(client, collection, uidOf(item), signal))),
   ]);
   for (const path of paths) {
     const there = await client.repeatable(signal, () =>
@@ -176,7 +190,7 @@ async function conflict(
   }
   if (paths.size > 0) return { key, is: 'refused', error: uidConflict() };
   // A refusal that only looked like one.
-  return { key, is: 'refused', error: aboutObject(failure) ?? uidConflict() };
+  return { key, is: 'refused', error: (failure === null ? null : aboutObject(failure)) ?? uidConflict() };
 }
 
 /** ETags of exactly what was compared: a later change by the person has another one. */
@@ -199,7 +213,10 @@ async function readBack(place: Place, sent: readonly Sent[], signal: AbortSignal
     // The server said yes and does not show it: the final listing looks again.
     if (object === undefined)
       return answer === 'stored' ? { key, is: 'stored', id, notes: [] } : { key, is: 'unknown' };
-    return { key, is: 'stored', id, etag: object.etag, notes: changed(item, object) };
+    const notes = changed(item, object);
+    // Something was there, and it is not quite ours: perhaps somebody changed it already. Then it is not ours to write over later on.
+    if (answer === 'exists' && notes.length > 0) return { key, is: 'stored', id, notes };
+    return { key, is: 'stored', id, etag: object.etag, notes };
   });
 }
 

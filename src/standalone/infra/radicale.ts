@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type IncomingMessage, request } from 'node:http';
 import { request as secureRequest } from 'node:https';
@@ -50,8 +50,12 @@ export async function startRadicale(options: RadicaleOptions): Promise<RadicaleS
   const passwords = join(dir, 'passwords');
   const users = new Map(options.users.map(({ user, password }) => [user, password]));
   if (options.master !== undefined) users.set(options.master.name, options.master.password);
-  const write = (): void =>
-    writeFileSync(passwords, [...users].map(([user, password]) => `${user}:${password}\n`).join(''), { mode: 0o600 });
+  // Radicale reads it at every sign-in, and must not meet half of it.
+  const write = (): void => {
+    const lines = [...users].map(([user, password]) => `${user}:${password}\n`).join('');
+    writeFileSync(`${passwords}.new`, lines, { mode: 0o600 });
+    renameSync(`${passwords}.new`, passwords);
+  };
   write();
   const setUser = (user: string, password: string): void => {
     users.set(user, password);
