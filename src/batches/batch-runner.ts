@@ -6,6 +6,7 @@ import type { JobAction } from '../jobs/job.js';
 import { reasonFor } from '../jobs/messages.js';
 import { JobsService } from '../jobs/jobs.service.js';
 import { LinkSender } from '../jobs/link-sender.js';
+import { Outbox } from '../jobs/outbox.js';
 import { visibilityOf } from '../jobs/visibility.js';
 import { oneAtATime } from '../database/one-at-a-time.js';
 import type { HostPanel } from '../panel/host-panel.js';
@@ -41,6 +42,7 @@ export class BatchRunner {
     @Inject(getDataSourceToken('mailferry')) private readonly db: DataSource,
     @Inject(HOST_PANEL) private readonly panel: HostPanel,
     @Inject(JobsService) private readonly jobs: JobsService,
+    @Inject(Outbox) private readonly outbox: Outbox,
     @Inject(BatchActions) private readonly actions: BatchActions,
     @Inject(BatchTester) private readonly tester: BatchTester,
     @Inject(LinkSender) private readonly sender: LinkSender,
@@ -200,10 +202,13 @@ export class BatchRunner {
     } catch (error) {
       if (!(error instanceof JobError)) throw error;
       if (error.code !== 'FINISH_NEEDS_YOU') return;
-      await manager.query(
-        `UPDATE mailferry.batches SET reason = $2, updated_at = now() WHERE id = $1 AND reason IS DISTINCT FROM $2::jsonb`,
-        [batch.id, JSON.stringify(needsYou(Number(error.details?.['unfinished'])))],
-      );
+      const reason = needsYou(Number(error.details?.['unfinished']));
+      if (batch.reason?.message === reason.message) return;
+      await manager.query(`UPDATE mailferry.batches SET reason = $2, updated_at = now() WHERE id = $1`, [
+        batch.id,
+        JSON.stringify(reason),
+      ]);
+      if (batch.reason?.code !== reason.code) await this.outbox.putBatch(manager, batch, reason);
       return;
     }
     await manager.query(
@@ -214,9 +219,12 @@ export class BatchRunner {
   }
 
   /** Pauses a batch with a reason: going on would do harm. */
-  private async halt({ id }: BatchRecord, code: string): Promise<void> {
+  private async halt(batch: BatchRecord, code: string): Promise<void> {
+    const { id } = batch;
     this.logger.warn(`batch ${id} is stopped: ${code}`);
     await this.db.transaction(async (manager) => {
+      // Whose domain it is no more has nothing to do with it.
+      if (code !== 'BATCH_NOT_ALLOWED') await this.outbox.putBatch(manager, batch, reasonFor(code));
       await manager.query(
         `UPDATE mailferry.batches SET state = CASE WHEN state = 'active' THEN 'paused' ELSE state END, testing = false,
            reason = $2, updated_at = now() WHERE id = $1`,

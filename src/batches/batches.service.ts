@@ -21,6 +21,7 @@ import type {
   BatchRows,
   BatchSettings,
   Connection,
+  Filled,
   InvitationLink,
   NewBatch,
   RowsQuery,
@@ -100,7 +101,7 @@ export class BatchesService implements BatchesApi {
     return this.mustGet(who.visibility, id);
   }
 
-  async fill(who: Actor, id: string, rows: BatchRows): Promise<{ batch: BatchView; refused: readonly RefusedRow[] }> {
+  async fill(who: Actor, id: string, rows: BatchRows): Promise<Filled> {
     const batch = await this.find(who.visibility, id);
     if (batch.state !== 'draft') throw jobError('INVALID_STATE', { state: batch.state });
     const given = await this.given(who, batch, rows);
@@ -115,7 +116,7 @@ export class BatchesService implements BatchesApi {
         [id],
       );
     });
-    return { batch: await this.mustGet(who.visibility, id), refused };
+    return { batch: await this.mustGet(who.visibility, id), refused, notChecked: checked.notChecked };
   }
 
   list(visibility: Visibility, domain: string): Promise<BatchSummary[]> {

@@ -52,6 +52,13 @@ export type BatchRows =
   | { readonly csv: string | Uint8Array }
   | { readonly panel: 'all' | readonly string[] };
 
+export interface Filled {
+  readonly batch: BatchView;
+  readonly refused: readonly RefusedRow[];
+  /** Taken without asking the panel whether they are there: it will be asked before each starts. */
+  readonly notChecked: number;
+}
+
 export interface ActOptions {
   /** Jobs; absent: all of the batch. */
   readonly ids?: readonly string[];
@@ -98,7 +105,7 @@ export interface BatchesApi {
   /** Drafts only. Its rows are dropped: they hang on the settings. */
   change(who: Actor, id: string, batch: BatchSettings & { readonly name?: string }): Promise<BatchView>;
   /** Drafts only: the rows, instead of those there were. Nothing is dialled. */
-  fill(who: Actor, id: string, rows: BatchRows): Promise<{ batch: BatchView; refused: readonly RefusedRow[] }>;
+  fill(who: Actor, id: string, rows: BatchRows): Promise<Filled>;
   list(visibility: Visibility, domain: string): Promise<BatchSummary[]>;
   get(visibility: Visibility, id: string): Promise<BatchView | null>;
   rows(visibility: Visibility, id: string, query: RowsQuery): Promise<{ rows: RowView[]; total: number } | null>;

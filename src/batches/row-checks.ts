@@ -41,7 +41,7 @@ export class RowChecks {
     who: Actor,
     batch: BatchRecord,
     given: readonly GivenRow[],
-  ): Promise<{ accepted: CheckedRow[]; refused: RefusedRow[] }> {
+  ): Promise<{ accepted: CheckedRow[]; refused: RefusedRow[]; notChecked: number }> {
     const refused: RefusedRow[] = [];
     const first = new Map<string, CheckedRow>();
     for (const row of given) {
@@ -55,17 +55,19 @@ export class RowChecks {
     }
     const addresses = [...first.keys()];
     if (who.principal === undefined) throw new JobError('FORBIDDEN', refusal('FORBIDDEN').message);
-    const [known, busy] = await Promise.all([
+    const [{ known, unasked }, busy] = await Promise.all([
       knownMailboxes(this.panel, who.principal, batch.domain, addresses),
       this.busy(batch, addresses),
     ]);
     const accepted: CheckedRow[] = [];
     for (const row of first.values()) {
-      if (!known.has(row.mailbox)) refused.push({ row: row.row, ...refusal('DESTINATION_MISSING') });
+      if (!known.has(row.mailbox) && !unasked.has(row.mailbox))
+        refused.push({ row: row.row, ...refusal('DESTINATION_MISSING') });
       else if (busy.has(row.mailbox)) refused.push({ row: row.row, ...refusal('ALREADY_MIGRATING') });
       else accepted.push(row);
     }
-    return { accepted, refused: refused.sort((a, b) => a.row - b.row) };
+    const notChecked = accepted.filter(({ mailbox }) => unasked.has(mailbox)).length;
+    return { accepted, refused: refused.sort((a, b) => a.row - b.row), notChecked };
   }
 
   /** What can be told from the row itself; the code of what is wrong with it. */

@@ -16,6 +16,8 @@ import { OneKindOfLink1764000004900 } from '../../migrations/1764000004900-one-k
 import { RecoveryFiles1764000005700 } from '../../migrations/1764000005700-recovery-files.js';
 import { ContentVersions1764000005500 } from '../../migrations/1764000005500-content-versions.js';
 import { BatchRounds1764000005100 } from '../../migrations/1764000005100-batch-rounds.js';
+import { BatchNotices1764000005800 } from '../../migrations/1764000005800-batch-notices.js';
+import { ConfiguredDomains1764000005810 } from '../../migrations/1764000005810-configured-domains.js';
 import { BatchRowsKept1764000005600 } from '../../migrations/1764000005600-batch-rows-kept.js';
 
 /** Postgres schema of every table of ours. */
@@ -42,6 +44,8 @@ export const MIGRATIONS = [
   ContentVersions1764000005500,
   BatchRowsKept1764000005600,
   RecoveryFiles1764000005700,
+  BatchNotices1764000005800,
+  ConfiguredDomains1764000005810,
 ];
 
 /** A transaction whose client vanished holds its locks no longer than this; none of ours idles for seconds. */

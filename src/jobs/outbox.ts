@@ -3,7 +3,7 @@ import type { EntityManager } from 'typeorm';
 import type { JobNotice } from '../panel/host-panel.js';
 import { PLUGIN_OPTIONS, type ResolvedOptions } from '../panel/options.js';
 import type { JobEntity } from './entities.js';
-import type { JobState } from './job.js';
+import type { JobState, Reason } from './job.js';
 import type { JobEvent } from './job-state.js';
 
 /** Mail about a batch waits so long for more of the same (s): one message instead of a thousand. */
@@ -21,6 +21,19 @@ const NOTICES: Readonly<Partial<Record<JobState, JobNotice>>> = {
 @Injectable()
 export class Outbox {
   constructor(@Inject(PLUGIN_OPTIONS) private readonly options: ResolvedOptions) {}
+
+  /** For whoever made the batch, at once: what has stopped waits for him. */
+  async putBatch(
+    manager: EntityManager,
+    { id, tenant, domain, name, owner }: BatchNews,
+    { code, message, action = '' }: Reason,
+  ): Promise<void> {
+    await manager.query(
+      `INSERT INTO mailferry.outbox (tenant, channel, target, template, batch, data)
+       VALUES ($1, 'notify', $2, 'batch-needs-action', $3, $4)`,
+      [tenant, owner, id, JSON.stringify({ batchId: id, domain, name, code, message, action })],
+    );
+  }
 
   async put(manager: EntityManager, job: JobEntity, event: JobEvent): Promise<void> {
     const notice = event === 'start' ? 'started' : NOTICES[job.state];
@@ -58,6 +71,16 @@ export class Outbox {
         ],
       );
   }
+}
+
+/** Of a batch, what its news need. */
+export interface BatchNews {
+  readonly id: string;
+  readonly tenant: string;
+  readonly domain: string;
+  readonly name: string;
+  /** `sub` of whoever made it. */
+  readonly owner: string;
 }
 
 function numbersOf({ batch, found, copied, alreadyThere, skipped, failed, bytes }: JobEntity): Record<string, unknown> {

@@ -15,6 +15,8 @@ export interface Principal {
   readonly mailboxes: readonly string[];
   /** Who acts, where support acts for a customer. */
   readonly actor?: string;
+  /** Where the panel knows him from, in its own words: handed back to it by `currentPrincipal`. */
+  readonly origin?: string;
   /** BCP 47. */
   readonly locale: string;
   /** What to call the person on the page. */
@@ -39,6 +41,8 @@ export interface Page {
 export interface Paged<T> {
   readonly items: readonly T[];
   readonly total: number;
+  /** True: the panel opens more than it can list (`getMailbox` says of each); absent: the list is whole. */
+  readonly partial?: boolean;
 }
 
 export interface SecretRef {
@@ -82,9 +86,10 @@ export type DestinationGrant = { readonly grantId: string; readonly expiresAt: D
 export type JobNotice = 'started' | 'needs-action' | 'finished' | 'failed';
 /**
  * `invitation`: data has `link`, by which the person gives the password of his old account, and when it ends.
- * `batch-progress`: the numbers of a batch. A panel leaves out what it does not know.
+ * `batch-progress`: the numbers of a batch; `batch-needs-action`:
+ * it has stopped, or does not end, before somebody does something. A panel leaves out what it does not know.
  */
-export type NotifyTemplate = JobNotice | 'invitation' | 'batch-progress';
+export type NotifyTemplate = JobNotice | 'invitation' | 'batch-progress' | 'batch-needs-action';
 export type SafeText = Readonly<Record<string, string>>;
 export interface AuditEvent {
   readonly at: Date;
@@ -128,7 +133,8 @@ export interface HostPanel {
   quota(ref: MailboxRef): Promise<{ usedBytes: number; limitBytes: number | null; maxMessageBytes?: number } | null>;
   /**
    * Called by a worker, and again after a while when it fails: at least once for each.
-   * @param to the address of a mailbox; of `batch-progress` the `sub` of whoever made the batch.
+   * @param to the address of a mailbox; of what is about a batch the `sub` of whoever made it, and `data.address` is a
+   * mailbox of his, where `currentPrincipal` names one.
    */
   notify(to: string, template: NotifyTemplate, data: SafeText): Promise<void>;
   /** If it fails, dangerous actions stop. */

@@ -22,7 +22,7 @@ import {
 } from '../panel/host-panel.js';
 import { Mailer } from './mail/mailer.js';
 import { letterFor } from './mail/notices.js';
-import { DEFAULT_TENANT, principalOf, SANDBOX_DOMAIN, SANDBOX_PEOPLE } from './people.js';
+import { DEFAULT_TENANT, principalOf, SANDBOX_DOMAIN, SANDBOX_PEOPLE, subjectOf } from './people.js';
 import { readCookie } from './session-cookie.js';
 import type { DestinationSettings, SecretSetting, Settings } from './settings.js';
 import type { StandaloneStore } from './store.js';
@@ -63,11 +63,18 @@ export class StandalonePanel implements HostPanel {
     return subject === null ? null : principalOf(subject, this.options.settings, this.options.sandbox);
   }
 
-  /** A trusted issuer vouches for the person and for what he names: his mailboxes and domains are known from then on. */
+  /**
+   * Who signed in here is what the settings say of him now. Else a trusted issuer vouches for the person and for what he
+   * names: his mailboxes and domains are known from then on, but for a domain that was taken out of the settings.
+   */
   async currentPrincipal(claimed: Principal): Promise<Principal | null> {
+    const subject = subjectOf(claimed);
+    if (subject !== null) return principalOf(subject, this.options.settings, this.options.sandbox);
     const tenantId = claimed.tenantId || DEFAULT_TENANT;
     const mailboxes = claimed.mailboxes.map((address) => address.toLowerCase());
-    const domains = claimed.domains.map((domain) => domain.toLowerCase());
+    const domains: string[] = [];
+    for (const domain of claimed.domains.map((name) => name.toLowerCase()))
+      if (!(await this.isTakenOut(tenantId, domain))) domains.push(domain);
     await this.options.store.tell(tenantId, 'mailbox', mailboxes);
     await this.options.store.tell(tenantId, 'domain', domains);
     return { ...claimed, tenantId, mailboxes, domains };
@@ -96,18 +103,18 @@ export class StandalonePanel implements HostPanel {
     const items = all
       .slice((page.page - 1) * page.perPage, page.page * page.perPage)
       .map((address) => ({ tenantId: who.tenantId, address, domain: wanted }));
-    return { items, total: all.length };
+    // Any mailbox of a known domain can be opened; listed are those that somebody named.
+    return { items, total: all.length, partial: true };
   }
 
   async getMailbox(ref: MailboxRef): Promise<Mailbox | null> {
     const address = ref.address.toLowerCase();
     if (!ADDRESS.test(address) || UNSAFE_LOGIN.test(address) || this.options.destination === null) return null;
     const domain = domainOf(address);
-    const byDomain =
-      ref.tenantId === DEFAULT_TENANT &&
-      (this.options.destination.domains ?? []).some((one) => one.toLowerCase() === domain);
-    if (!byDomain && !(await this.options.store.knows(ref.tenantId, address))) return null;
-    return { tenantId: ref.tenantId, address, domain };
+    const mailbox = { tenantId: ref.tenantId, address, domain };
+    if (ref.tenantId === DEFAULT_TENANT && this.signInDomains.includes(domain)) return mailbox;
+    if (await this.isTakenOut(ref.tenantId, domain)) return null;
+    return (await this.options.store.knows(ref.tenantId, address)) ? mailbox : null;
   }
 
   async openDestination(ref: MailboxRef): Promise<DestinationGrant> {
@@ -160,9 +167,12 @@ export class StandalonePanel implements HostPanel {
   /** By mail where a mail server is configured and the receiver is an address; else a line of the log. */
   async notify(to: string, template: NotifyTemplate, data: SafeText): Promise<void> {
     const { publicUrl, basePath } = this.options.settings;
-    const address = ADDRESS.test(to) && !UNSAFE_LOGIN.test(to);
-    if (this.mailer !== null && address)
-      return this.mailer.send(to, letterFor(template, data, publicUrl === null ? null : `${publicUrl}${basePath}`));
+    const address = [to, data['address'] ?? ''].find((one) => ADDRESS.test(one) && !UNSAFE_LOGIN.test(one));
+    if (this.mailer !== null && address !== undefined)
+      return this.mailer.send(
+        address,
+        letterFor(template, data, publicUrl === null ? null : `${publicUrl}${basePath}`),
+      );
     const { jobId, batchId, code } = data;
     this.logger.log(JSON.stringify({ event: 'notice', notice: template, to, jobId, batchId, code }));
   }
@@ -181,6 +191,15 @@ export class StandalonePanel implements HostPanel {
   /** Domains whose mailboxes may sign in with their own password; none: any the destination accepts. */
   get signInDomains(): readonly string[] {
     return (this.options.destination?.domains ?? []).map((domain) => domain.toLowerCase());
+  }
+
+  /** Of the settings' domains, one that stood there and does not any more: it is nobody's, whoever vouches for it. */
+  private async isTakenOut(tenant: string, domain: string): Promise<boolean> {
+    const { store } = this.options;
+    const now = this.signInDomains;
+    if (tenant !== DEFAULT_TENANT || now.length === 0) return false;
+    await store.tell(tenant, 'configured', now);
+    return !now.includes(domain) && (await store.wasConfigured(tenant, domain));
   }
 
   /** People of the sandbox's first page; none outside it. */

@@ -23,7 +23,7 @@ const person = (
   name: sub,
   title,
   does,
-  principal: { sub, tenantId: DEFAULT_TENANT, locale: 'en', name: title, ...rest },
+  principal: { sub, tenantId: DEFAULT_TENANT, origin: 'sandbox', locale: 'en', name: title, ...rest },
 });
 
 /** Whom the sandbox's first page offers. */
@@ -41,6 +41,19 @@ export const SANDBOX_PEOPLE: readonly SandboxPerson[] = [
   person('sam', 'Sam, support', 'sees every migration and mends it', { role: 'support', domains: [], mailboxes: [] }),
 ];
 
+/** Who signed in at our own pages, read from what was made of him then. Null: he came by a token. */
+export function subjectOf({ origin, sub }: Principal): Subject | null {
+  switch (origin) {
+    case 'account':
+    case 'sandbox':
+      return { kind: origin, name: sub };
+    case 'mailbox':
+      return { kind: origin, address: sub };
+    default:
+      return null;
+  }
+}
+
 /**
  * What the person may be at this moment. Null: no longer known (an account taken out of the settings, a sandbox that is
  * none any more).
@@ -52,6 +65,7 @@ export function principalOf(subject: Subject, settings: Settings, sandbox: boole
     return {
       sub: subject.address,
       tenantId: DEFAULT_TENANT,
+      origin: 'mailbox',
       role: 'user',
       domains: [],
       mailboxes: [subject.address],
@@ -63,6 +77,7 @@ export function principalOf(subject: Subject, settings: Settings, sandbox: boole
   return {
     sub: account.name,
     tenantId: account.tenant ?? DEFAULT_TENANT,
+    origin: 'account',
     role: account.role,
     domains: (account.domains ?? []).map((domain) => domain.toLowerCase()),
     mailboxes: (account.mailboxes ?? []).map((address) => address.toLowerCase()),

@@ -47,7 +47,7 @@ export class StandaloneStore {
     await this.pool.query('DELETE FROM mailferry.standalone_sessions WHERE id = $1', [idOf(secret)]);
   }
 
-  async tell(tenant: string, kind: 'mailbox' | 'domain', names: readonly string[]): Promise<void> {
+  async tell(tenant: string, kind: 'mailbox' | 'domain' | 'configured', names: readonly string[]): Promise<void> {
     const news = names
       .map((name) => name.toLowerCase())
       .filter((name) => !this.told.has([tenant, kind, name].join('\n')));
@@ -65,6 +65,15 @@ export class StandaloneStore {
       `SELECT 1 FROM mailferry.standalone_known
         WHERE tenant = $1 AND ((kind = 'mailbox' AND name = $2) OR (kind = 'domain' AND name = $3)) LIMIT 1`,
       [tenant, address, domain],
+    );
+    return found.rowCount === 1;
+  }
+
+  /** Whether the domain ever stood in the settings. */
+  async wasConfigured(tenant: string, domain: string): Promise<boolean> {
+    const found = await this.pool.query(
+      `SELECT 1 FROM mailferry.standalone_known WHERE tenant = $1 AND kind = 'configured' AND name = $2`,
+      [tenant, domain],
     );
     return found.rowCount === 1;
   }

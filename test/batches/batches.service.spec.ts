@@ -95,7 +95,17 @@ describe('the batches of a domain', () => {
     });
     const rows = Array.from({ length: 10_000 }, (_, i) => `u${i}@new.test,,pw${i}`).join('\n');
     const statements = countStatements(room);
-    const { batch } = await room.batches.fill(dora, id, { csv: `mailbox,source_username,source_password\n${rows}` });
+    let asked = 0;
+    const getMailbox = room.panel.getMailbox.bind(room.panel);
+    room.panel.getMailbox = (ref) => {
+      asked += 1;
+      return getMailbox(ref);
+    };
+    const filled = await room.batches.fill(dora, id, { csv: `mailbox,source_username,source_password\n${rows}` });
+    const { batch, notChecked } = filled;
+    // Too many to ask for each: they are taken, said, and asked for before each starts.
+    expect([asked, notChecked]).toEqual([500, 9_500]);
+    room.panel.getMailbox = getMailbox;
     expect(batch.counts).toMatchObject({ accepted: 10_000, refused: 0, ready: 10_000 });
     expect(statements.stop()).toBeLessThan(100);
     await room.batches.act(dora, id, 'cancel');
@@ -243,6 +253,8 @@ describe('the batches of a domain', () => {
         state: 'paused',
         reason: { code: 'BATCH_NOT_ALLOWED' },
       });
+      // It is none of her business any more.
+      expect(await room.news()).toEqual([]);
     } finally {
       room.panel.people.set('dora', DORA);
     }

@@ -84,6 +84,8 @@ describe('the passes of a batch and its end', () => {
       expect(batch).toMatchObject({ state: 'active', finishing: true, reason: { code: 'FINISH_NEEDS_YOU' } });
       expect(batch.reason!.message).toContain('3 mailboxes need you');
       expect(batch.counts.unfinished).toBe(3);
+      // Whoever made it is told once.
+      expect(await room.news()).toEqual([['dora', 'FINISH_NEEDS_YOU']]);
       expect(batch.actions).toContain('finish');
       expect(await room.secrets()).toBe(5);
       expect(await refusal(room.batches.act(dora, id, 'finish'))).toBe('FINISH_NEEDS_YOU');

@@ -130,6 +130,7 @@ describe('the rounds of a worker that looks after batches', () => {
         state: 'paused',
         reason: { code: 'SIGN_INS_REFUSED' },
       });
+      expect(await room.news()).toEqual([['dora', 'SIGN_INS_REFUSED']]);
     });
 
     it('of an administrator who is refused five times in a row, after he got in before', async () => {

@@ -32,6 +32,8 @@ export interface BatchRoom extends Room {
   run(job: string, outcome?: 'complete' | 'incomplete'): Promise<void>;
   /** How many secrets are kept. */
   secrets(): Promise<number>;
+  /** Who is told of a batch that needs somebody, and why. */
+  news(): Promise<[string, string][]>;
   /** Something that happens to a job in the worker. */
   happen(job: string, event: JobEvent, circumstances?: Circumstances): Promise<void>;
 }
@@ -77,6 +79,12 @@ export async function batchRoom(
       await happen(job, 'claim');
       await happen(job, 'finish', { outcome });
     },
+    news: async () =>
+      (
+        await room.db.query<{ target: string; code: string }[]>(
+          `SELECT target, data->>'code' AS code FROM mailferry.outbox WHERE template = 'batch-needs-action' ORDER BY created_at`,
+        )
+      ).map(({ target, code }) => [target, code]),
     secrets: async () =>
       Number((await room.db.query<{ n: string }[]>(`SELECT count(*) AS n FROM mailferry.credentials`))[0]!.n),
     clear: async () => {

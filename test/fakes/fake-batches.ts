@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { BatchAction, BatchSummary, BatchView, RefusedRow, RowFilter, RowView } from '../../src/batches/batch.js';
+import type { BatchAction, BatchSummary, BatchView, RowFilter, RowView } from '../../src/batches/batch.js';
 import { mayUse } from '../../src/batches/batch-record.js';
 import { nextBatchState } from '../../src/batches/batch-state.js';
 import type {
@@ -8,6 +8,7 @@ import type {
   BatchRows,
   BatchSettings,
   Connection,
+  Filled,
   InvitationLink,
   NewBatch,
   RowsQuery,
@@ -38,6 +39,8 @@ export class FakeBatches implements BatchesApi {
   readonly acts: { id: string; action: BatchAction; options: ActOptions }[] = [];
   readonly filled: BatchRows[] = [];
   readonly passwords: string[] = [];
+  /** Rows of which the panel was not asked. */
+  notChecked = 0;
   linksOf: InvitationLink[] = [];
 
   async create(who: Actor, batch: NewBatch): Promise<BatchView> {
@@ -51,7 +54,7 @@ export class FakeBatches implements BatchesApi {
     this.rowsOf.set(id, []);
     return this.put(id, domain, batch, batch.name ?? '');
   }
-  async fill(who: Actor, id: string, rows: BatchRows): Promise<{ batch: BatchView; refused: readonly RefusedRow[] }> {
+  async fill(who: Actor, id: string, rows: BatchRows): Promise<Filled> {
     this.must(who.visibility, id);
     this.filled.push(rows);
     const given =
@@ -91,7 +94,7 @@ export class FakeBatches implements BatchesApi {
     const refused = this.rowsOf
       .get(id)!
       .flatMap(({ row, job, reason }) => (job === null ? [{ row, code: reason!.code, message: reason!.message }] : []));
-    return { batch, refused };
+    return { batch, refused, notChecked: this.notChecked };
   }
   async list(sees: Visibility, domain: string): Promise<BatchSummary[]> {
     return [...this.batches.values()]

@@ -1,39 +1,6 @@
-import { createServer, type Server, type Socket } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { Mailer } from '../../src/standalone/mail/mailer.js';
 import { letterFor } from '../../src/standalone/mail/notices.js';
-
-/** An SMTP server that takes everything and remembers it (RFC 5321). */
-function smtp(): Promise<{ server: Server; port: number; mails: string[] }> {
-  const mails: string[] = [];
-  const server = createServer((socket: Socket) => {
-    let text = '';
-    let body = false;
-    socket.write('220 mail.test ESMTP\r\n');
-    socket.on('data', (chunk: Buffer) => {
-      text += chunk.toString();
-      for (let end = text.indexOf('\r\n'); !body && end >= 0; end = text.indexOf('\r\n')) {
-        const line = text.slice(0, end);
-        text = text.slice(end + 2);
-        if (/^EHLO/i.test(line)) socket.write('250-mail.test\r\n250 SIZE 1000000\r\n');
-        else if (/^DATA/i.test(line)) {
-          body = true;
-          socket.write('354 go on\r\n');
-        } else if (/^QUIT/i.test(line)) socket.end('221 bye\r\n');
-        else socket.write('250 ok\r\n');
-      }
-      if (body && text.endsWith('\r\n.\r\n')) {
-        mails.push(text);
-        body = false;
-        text = '';
-        socket.write('250 taken\r\n');
-      }
-    });
-  });
-  return new Promise((done) =>
-    server.listen(0, '127.0.0.1', () => done({ server, port: (server.address() as AddressInfo).port, mails })),
-  );
-}
+import { smtp } from './smtp.js';
 
 describe('notices of the standalone host', () => {
   test('go out as a plain mail with a link to the page', async () => {
@@ -65,13 +32,18 @@ describe('notices of the standalone host', () => {
     expect(mails).toEqual([]);
   });
 
-  test.each(['started', 'needs-action', 'finished', 'failed', 'invitation', 'batch-progress'] as const)(
-    'have words for %s',
-    (template) => {
-      const { subject, text } = letterFor(template, { mailbox: 'a@b.test', domain: 'b.test', link: 'https://x' }, null);
-      expect(subject).not.toBe('');
-      expect(subject).not.toMatch(/undefined|[\r\n]/);
-      expect(text).not.toMatch(/undefined/);
-    },
-  );
+  test.each([
+    'started',
+    'needs-action',
+    'finished',
+    'failed',
+    'invitation',
+    'batch-progress',
+    'batch-needs-action',
+  ] as const)('have words for %s', (template) => {
+    const { subject, text } = letterFor(template, { mailbox: 'a@b.test', domain: 'b.test', link: 'https://x' }, null);
+    expect(subject).not.toBe('');
+    expect(subject).not.toMatch(/undefined|[\r\n]/);
+    expect(text).not.toMatch(/undefined/);
+  });
 });

@@ -8,6 +8,7 @@ import { hashPassword, passwordMatches } from '../../src/standalone/passwords.js
 import { loadSettings, type DestinationSettings } from '../../src/standalone/settings.js';
 import { StandaloneStore, type Subject } from '../../src/standalone/store.js';
 import { freshDatabase, type TestDatabase } from '../servers/database.js';
+import { smtp } from './smtp.js';
 
 const HASH = 'scrypt:16384:8:1:AAAA:AAAA';
 const support: Principal = {
@@ -139,6 +140,48 @@ describe('the standalone host as a panel', () => {
     const demoted = panelWith(authzid(), { accounts: [{ ...account, role: 'domain-admin', domains: ['A.test'] }] });
     expect(await signedIn(demoted, subject)).toMatchObject({ role: 'domain-admin', domains: ['a.test'] });
     expect(await signedIn(panelWith(authzid()), subject)).toBeNull();
+  });
+
+  it('says of a person of before what the settings say of him now', async () => {
+    const account = { name: 'Sam', role: 'domain-admin', passwordHash: HASH, domains: ['new.test', 'old.test'] };
+    const panel = panelWith(authzid(), { accounts: [account] });
+    const then = (await signedIn(panel, { kind: 'account', name: 'sam' }))!;
+    expect(await panel.currentPrincipal(then)).toMatchObject({ domains: ['new.test', 'old.test'] });
+    const fewer = panelWith(authzid(), { accounts: [{ ...account, domains: ['new.test'] }] });
+    expect(await fewer.currentPrincipal(then)).toMatchObject({ domains: ['new.test'] });
+    expect(await panelWith(authzid()).currentPrincipal(then)).toBeNull();
+    const dora = (await signedIn(panelWith(authzid(), {}, true), { kind: 'sandbox', name: 'dora' }))!;
+    expect(await panelWith(authzid()).currentPrincipal(dora)).toBeNull();
+  });
+
+  it('believes no token in a domain that was taken out of the settings', async () => {
+    const claimed = { ...admin, domains: ['gone.test', 'vouched.test'] };
+    const before = panelWith({ ...authzid(), domains: ['new.test', 'Gone.test'] });
+    expect(await before.currentPrincipal(claimed)).toMatchObject({ domains: ['gone.test', 'vouched.test'] });
+    const after = panelWith(authzid());
+    expect(await after.currentPrincipal(claimed)).toMatchObject({ domains: ['vouched.test'] });
+    expect(await after.getMailbox(ref('anna@gone.test'))).toBeNull();
+    expect(await after.getMailbox(ref('anna@vouched.test'))).toMatchObject({ domain: 'vouched.test' });
+    // Another tenant's domains do not stand there.
+    expect(await after.currentPrincipal({ ...claimed, tenantId: 'x' })).toMatchObject({ domains: claimed.domains });
+  });
+
+  it('mails what is for a person to the address that comes along', async () => {
+    const mails: string[] = [];
+    const { server, port } = await smtp(mails);
+    try {
+      const panel = panelWith(authzid(), {
+        smtp: { host: '127.0.0.1', port, security: 'none', from: 'f@hoster.test' },
+      });
+      const data = { batchId: 'b1', domain: 'new.test', message: 'Stopped.', action: 'Look.' };
+      await panel.notify('dora', 'batch-needs-action', { ...data, address: 'dora@new.test' });
+      await panel.notify('dora', 'batch-needs-action', { ...data, address: '' });
+      expect(mails).toHaveLength(1);
+      expect(mails[0]).toMatch(/^To: dora@new\.test\r$/m);
+      expect(mails[0]).toMatch(/^Subject: The migrations of new\.test need you\r$/m);
+    } finally {
+      server.close();
+    }
   });
 
   it('knows the people of the sandbox in the sandbox only', async () => {

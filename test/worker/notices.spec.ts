@@ -1,10 +1,13 @@
 import { createHmac } from 'node:crypto';
 import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { reasonFor } from '../../src/jobs/messages.js';
 import { JobsService } from '../../src/jobs/jobs.service.js';
+import { Outbox } from '../../src/jobs/outbox.js';
 import type { NotifyTemplate, SafeText } from '../../src/panel/host-panel.js';
 import { OutboxSender } from '../../src/worker/notices/outbox-sender.js';
 import { postWebhook } from '../../src/worker/notices/webhook.js';
+import { DORA } from '../fakes/fake-panel.js';
 import { alice, jobsRoom, newJob, refusal, type Room, sam } from '../jobs/support.js';
 
 const SECRET = 'a secret of some length';
@@ -180,7 +183,32 @@ describe('what is to be told', () => {
       {
         to: 'dora',
         template: 'batch-progress',
-        data: expect.objectContaining({ batchId: id, domain: 'new.test', started: '3' }),
+        data: expect.objectContaining({ batchId: id, domain: 'new.test', started: '3', address: '' }),
+      },
+    ]);
+    expect((await rows('notify')).every(({ sent }) => sent)).toBe(true);
+  });
+
+  test('that a batch has stopped goes out at once, with an address as the panel names it now, and to nobody it does not know', async () => {
+    for (const owner of ['dora', 'gone']) {
+      const [{ id }] = await room.db.query<[{ id: string }]>(
+        `INSERT INTO mailferry.batches (tenant, domain, owner, principal) VALUES ('t1', 'new.test', $1, $2) RETURNING id`,
+        [owner, JSON.stringify({ ...DORA, sub: owner })],
+      );
+      const batch = { id, tenant: 't1', domain: 'new.test', name: 'Spring', owner };
+      await room.db.transaction((manager) => room.get(Outbox).putBatch(manager, batch, reasonFor('SIGN_INS_REFUSED')));
+    }
+    room.panel.people.set('dora', { ...DORA, mailboxes: ['dora@new.test'] });
+    try {
+      await send();
+    } finally {
+      room.panel.people.set('dora', DORA);
+    }
+    expect(told).toEqual([
+      {
+        to: 'dora',
+        template: 'batch-needs-action',
+        data: expect.objectContaining({ code: 'SIGN_INS_REFUSED', name: 'Spring', address: 'dora@new.test' }),
       },
     ]);
     expect((await rows('notify')).every(({ sent }) => sent)).toBe(true);

@@ -37,13 +37,19 @@ export function letterFor(template: NotifyTemplate, data: SafeText, pages: strin
         data['link'] ?? '',
         'The link works once. Nobody who works here can see what you type.',
       ]);
+    case 'batch-needs-action':
+      return letter(`The migrations of ${domain} need you`, [message, action, batchPage(pages, domain, batchId)]);
     case 'batch-progress':
       return letter(`Migrations of ${domain}: news`, [
         `Started: ${data['started'] ?? 0}, finished: ${data['finished'] ?? 0}, failed: ${data['failed'] ?? 0}, waiting for somebody: ${data['needsAction'] ?? 0}.`,
         data['mailboxes'] ? `To be looked at: ${data['mailboxes']}` : '',
-        pages === null || batchId === '' ? '' : `${pages}/domains/${domain}`,
+        batchPage(pages, domain, batchId),
       ]);
   }
+}
+
+function batchPage(pages: string | null, domain: string, batchId: string): string {
+  return pages === null || batchId === '' ? '' : `${pages}/domains/${encodeURIComponent(domain)}/batches/${batchId}`;
 }
 
 function letter(subject: string, paragraphs: readonly string[]): Letter {

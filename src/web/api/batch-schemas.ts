@@ -162,5 +162,10 @@ export const Batch = z
   })
   .meta({ id: 'Batch' });
 export const NewBatchResult = z
-  .object({ id: z.uuid(), accepted: count, refused: z.array(RefusedRow) })
+  .object({
+    id: z.uuid(),
+    accepted: count,
+    refused: z.array(RefusedRow),
+    notChecked: count.describe('Accepted without asking the panel for the mailbox: it is asked before each starts'),
+  })
   .meta({ id: 'NewBatch' });

@@ -39,7 +39,7 @@ export class BatchesController {
     const { username: _, ...server } = source;
     const made = await this.batches.create(who, { ...rest, source: server });
     try {
-      const { batch, refused } = await this.batches.fill(
+      const { batch, refused, notChecked } = await this.batches.fill(
         who,
         made.id,
         csv === undefined
@@ -57,7 +57,7 @@ export class BatchesController {
       res
         .status(201)
         .location(this.site.absolute(`/api/v1/batches/${made.id}`))
-        .json({ id: made.id, accepted: batch.counts.accepted, refused });
+        .json({ id: made.id, accepted: batch.counts.accepted, refused, notChecked });
     } catch (error) {
       // All or nothing: a list that cannot be read leaves no empty batch behind.
       await this.batches.discard(who, made.id).catch(() => undefined);

@@ -58,12 +58,12 @@ export class BatchMailboxesController {
       this.showMailboxes(req, res, status, who, batch, body, { code, message });
     if (rows === null) return again(this.renderer.t(req, `batch.mailboxes.missing.${whichOf(body, batch)}`), null);
     try {
-      await this.batches.fill(actor, batch.id, rows);
+      const { notChecked } = await this.batches.fill(actor, batch.id, rows);
+      this.setup.toBatch(res, batch.domain, batch.id, notChecked === 0 ? '' : '?done=batch_not_checked');
     } catch (error) {
       if (!(error instanceof JobError)) throw error;
       return again(error.message, error.code, statusOf(error.code));
     }
-    this.setup.toBatch(res, batch.domain, batch.id);
   }
 
   private async showMailboxes(

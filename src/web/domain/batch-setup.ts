@@ -40,7 +40,7 @@ export class BatchSetup {
     };
   }
 
-  toBatch(res: Response, domain: string, id: string): void {
-    res.redirect(303, this.site.url(batchPath(domain.toLowerCase(), id)));
+  toBatch(res: Response, domain: string, id: string, said = ''): void {
+    res.redirect(303, this.site.url(batchPath(domain.toLowerCase(), id)) + said);
   }
 }

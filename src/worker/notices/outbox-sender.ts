@@ -1,7 +1,7 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { getDataSourceToken } from '@nestjs/typeorm';
 import type { DataSource } from 'typeorm';
-import type { HostPanel, JobNotice, SafeText } from '../../panel/host-panel.js';
+import type { HostPanel, JobNotice, NotifyTemplate, Principal, SafeText } from '../../panel/host-panel.js';
 import { inTime } from '../../panel/in-time.js';
 import { HOST_PANEL, PLUGIN_OPTIONS, type ResolvedOptions } from '../../panel/options.js';
 import { ConnectError } from '../../protocols/connect-error.js';
@@ -22,12 +22,15 @@ const MAX_ERROR = 300;
 /** Codes that time does not heal: somebody must change the setting. */
 const HOPELESS: readonly string[] = ['TARGET_NOT_ALLOWED', 'PORT_NOT_ALLOWED', 'TLS_REQUIRED', 'VALIDATION'];
 
+/** SQL: one message tells it with others of the same batch. */
+const DIGESTED = `(channel = 'notify' AND batch IS NOT NULL AND template <> 'batch-needs-action')`;
+
 interface Row {
   readonly id: string;
   readonly tenant: string;
   readonly channel: 'notify' | 'webhook';
   readonly target: string;
-  readonly template: JobNotice;
+  readonly template: JobNotice | 'batch-needs-action';
   readonly batch: string | null;
   readonly data: Readonly<Record<string, unknown>>;
   readonly created_at: Date;
@@ -61,7 +64,7 @@ export class OutboxSender {
       `WITH due AS (
          SELECT id FROM mailferry.outbox
          WHERE sent_at IS NULL AND failed_at IS NULL AND due_at <= clock_timestamp()
-           AND NOT (channel = 'notify' AND batch IS NOT NULL)
+           AND NOT ${DIGESTED}
          ORDER BY due_at LIMIT ${AT_ONCE} FOR UPDATE SKIP LOCKED)
        UPDATE mailferry.outbox o SET attempts = attempts + 1, due_at = clock_timestamp() + make_interval(secs => ${HOLD_S})
        FROM due WHERE o.id = due.id RETURNING o.*`,
@@ -70,8 +73,9 @@ export class OutboxSender {
   }
 
   private one(row: Row, signal: AbortSignal): Promise<void> {
-    if (row.channel === 'notify')
-      return inTime(() => this.panel.notify(row.target, row.template, texts(row.data)), PANEL_MS);
+    if (row.channel === 'notify' && row.template === 'batch-needs-action')
+      return this.tellOwner(row.batch!, row.template, texts(row.data));
+    if (row.channel === 'notify') return this.tell(row.target, row.template, texts(row.data));
     const webhook = this.options.webhooks.find(({ url }) => url === row.target);
     // It was taken out of the settings since.
     if (webhook === undefined) return Promise.resolve();
@@ -88,7 +92,7 @@ export class OutboxSender {
   private async digests(): Promise<boolean[]> {
     const due = await this.db.query<{ batch: string }[]>(
       `SELECT batch FROM mailferry.outbox
-       WHERE channel = 'notify' AND batch IS NOT NULL AND sent_at IS NULL AND failed_at IS NULL
+       WHERE ${DIGESTED} AND sent_at IS NULL AND failed_at IS NULL
        GROUP BY batch HAVING min(due_at) <= clock_timestamp() LIMIT ${AT_ONCE}`,
     );
     return Promise.all(due.map(({ batch }) => this.digest(batch)));
@@ -97,25 +101,31 @@ export class OutboxSender {
   private async digest(batch: string): Promise<boolean> {
     const [rows] = await this.db.query<[Row[], number]>(
       `WITH all_of_it AS (
-         SELECT id FROM mailferry.outbox WHERE batch = $1 AND channel = 'notify' AND sent_at IS NULL AND failed_at IS NULL
+         SELECT id FROM mailferry.outbox WHERE batch = $1 AND ${DIGESTED} AND sent_at IS NULL AND failed_at IS NULL
          FOR UPDATE SKIP LOCKED)
        UPDATE mailferry.outbox o SET attempts = attempts + 1, due_at = clock_timestamp() + make_interval(secs => ${HOLD_S})
        FROM all_of_it WHERE o.id = all_of_it.id RETURNING o.*`,
       [batch],
     );
     if (rows.length === 0) return false;
-    const [made] = await this.db.query<{ owner: string; domain: string }[]>(
-      `SELECT owner, domain FROM mailferry.batches WHERE id = $1`,
+    return this.deliver(rows, () => this.tellOwner(batch, 'batch-progress', summary(rows)));
+  }
+
+  /** Whoever made a batch, as the panel knows him now; one whom it does not know any more is told nothing. */
+  private async tellOwner(batch: string, template: NotifyTemplate, data: SafeText): Promise<void> {
+    const [made] = await this.db.query<{ tenant: string; owner: string; domain: string; principal: Principal }[]>(
+      `SELECT tenant, owner, domain, principal FROM mailferry.batches WHERE id = $1`,
       [batch],
     );
-    return this.deliver(rows, async () => {
-      if (made !== undefined)
-        await inTime(
-          () =>
-            this.panel.notify(made.owner, 'batch-progress', { batchId: batch, domain: made.domain, ...summary(rows) }),
-          PANEL_MS,
-        );
-    });
+    if (made === undefined) return;
+    const { tenant, owner, domain, principal } = made;
+    const claimed: Principal =
+      principal.sub === owner
+        ? principal
+        : { sub: owner, tenantId: tenant, role: 'domain-admin', domains: [], mailboxes: [], locale: 'en' };
+    const now = await inTime(() => this.panel.currentPrincipal(claimed), PANEL_MS);
+    if (now === null) return;
+    await this.tell(owner, template, { ...data, batchId: batch, domain, address: now.mailboxes[0] ?? '' });
   }
 
   private async deliver(rows: readonly Row[], send: () => Promise<void>): Promise<boolean> {
@@ -146,6 +156,10 @@ export class OutboxSender {
          failed_at = CASE WHEN $4 THEN clock_timestamp() END WHERE id = ANY($1)`,
       [ids, why, wait, hopeless],
     );
+  }
+
+  private tell(to: string, template: NotifyTemplate, data: SafeText): Promise<void> {
+    return inTime(() => this.panel.notify(to, template, data), PANEL_MS);
   }
 }
 
