@@ -67,7 +67,7 @@ export class PasswordLinks implements LinksApi {
   /**
    * A new link for one job, which the panel is to send where its address is known.
    * @param then what follows once the password is there, where the job's state does not say it; null: nothing
-   * @throws JobError NOT_FOUND, INVALID_STATE
+   * @throws JobError NOT_FOUND, INVALID_STATE; BATCH_LOGIN where an administrator opens the account
    */
   async make(
     who: Actor,
@@ -77,6 +77,7 @@ export class PasswordLinks implements LinksApi {
   ): Promise<{ token: string; expiresAt: Date }> {
     const job = await this.jobs.get(who.visibility, jobId);
     if (job === null) throw jobError('NOT_FOUND');
+    if (job.source.login !== undefined) throw jobError('BATCH_LOGIN');
     if (then !== null && next(job.state, then) === null) throw jobError('INVALID_STATE', { state: job.state });
     const until = new Date(Date.now() + ms);
     const send = this.options.publicUrl !== null;
@@ -192,9 +193,10 @@ export class PasswordLinks implements LinksApi {
     if (link.revoked_at !== null || link.expires_at.getTime() <= Date.now()) return { is: 'expired' };
     const job = await this.db.manager.findOneBy(JobEntity, { id: link.job, tenant: link.tenant });
     if (job === null || !hasSource(job)) return { is: 'unknown' };
+    // Nobody's own password goes out with an administrator's name.
+    if (job.source.login !== undefined || !TAKES_CREDENTIALS.includes(job.state)) return { is: 'needless' };
     const wished = link.next_action;
-    const needless = wished !== null && onward(job.state, wished) === null;
-    return needless || !TAKES_CREDENTIALS.includes(job.state) ? { is: 'needless' } : { link, job };
+    return wished !== null && onward(job.state, wished) === null ? { is: 'needless' } : { link, job };
   }
 
   private async over(token: string): Promise<{ is: LinkOver }> {

@@ -224,4 +224,17 @@ describe('a link for a password', () => {
       await asking.close();
     }
   });
+
+  test('asks nobody whose account an administrator opens', async () => {
+    const id = await stuck();
+    const { token } = await links.make(sam, id, 'resume');
+    const login = { method: 'composite', username: 'cyrus' };
+    await room.db.query(`UPDATE mailferry.jobs SET source = source || $2 WHERE id = $1`, [
+      id,
+      JSON.stringify({ login }),
+    ]);
+    expect(await refusal(links.make(sam, id, 'resume'))).toBe('BATCH_LOGIN');
+    expect(await links.redeem(token, { password: CANARY }, '::1')).toEqual({ is: 'needless' });
+    expect(await room.db.query(`SELECT 1 FROM mailferry.connection_tests`)).toEqual([]);
+  });
 });
