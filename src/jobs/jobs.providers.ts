@@ -7,6 +7,8 @@ import { AuditTrail } from './audit.js';
 import { ConnectionTestsService } from './connection-tests.service.js';
 import { JobChanges } from './job-changes.js';
 import { JobCredentials } from './job-credentials.js';
+import { JobGate } from './job-gate.js';
+import { JobSettings } from './job-settings.js';
 import { JobReader } from './job-view.js';
 import { JobsService } from './jobs.service.js';
 import { Outbox } from './outbox.js';
@@ -25,6 +27,8 @@ export const JOBS_PROVIDERS: Provider[] = [
   Outbox,
   JobChanges,
   JobCredentials,
+  JobGate,
+  JobSettings,
   JobsService,
   ConnectionTestsService,
   PasswordLinks,

@@ -1,9 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { getDataSourceToken } from '@nestjs/typeorm';
-import { DataSource, type EntityManager, type QueryDeepPartialEntity } from 'typeorm';
-import { PLUGIN_OPTIONS, type ResolvedOptions } from '../panel/options.js';
+import { DataSource, type QueryDeepPartialEntity } from 'typeorm';
 import { Admission, jobError } from './admission.js';
-import { accountSubject, Attempts } from './attempts.js';
 import { AuditTrail, by } from './audit.js';
 import {
   JobError,
@@ -21,17 +19,17 @@ import {
   type Visibility,
 } from './contract.js';
 import { JobEntity, JobLogEntity } from './entities.js';
-import type { JobAction, JobState, JobView, SourceSettings } from './job.js';
-import { keepNumbers, notOfBatchLogin, notOfOpenBatch } from './batch-rows.js';
+import type { JobAction, JobView } from './job.js';
+import { keepNumbers, notOfOpenBatch } from './batch-rows.js';
 import { JobChanges } from './job-changes.js';
 import { JobCredentials } from './job-credentials.js';
+import { JobGate } from './job-gate.js';
+import { checkConfirmation, JobSettings } from './job-settings.js';
 import { countByState, findJobs, idsFor, MAX_PER_PAGE, sparesComplete } from './job-list.js';
 import { isFinal, next } from './job-state.js';
-import { hasSource, isUuid, JobReader } from './job-view.js';
+import { isUuid, JobReader } from './job-view.js';
 import { SecretStore } from './secrets.js';
-import { type CheckedSettings, checkAddress, checkSettings, invalid } from './settings.js';
-import { mayKeepSecret, sameSource } from './source-change.js';
-import { TEST_VALID_MS } from './source-hash.js';
+import { checkAddress, checkSettings, invalid } from './settings.js';
 import { lockJob } from './transition.js';
 import { isVisible } from './visibility.js';
 
@@ -44,16 +42,13 @@ const LOG_LINES = 500;
 const MAX_IDEMPOTENCY_KEY = 200;
 /** Actions after which somebody's mailbox is dialled again. */
 const DIALS: readonly JobAction[] = ['start', 'resume', 'retry', 'sync'];
-/** A draft, whole; one that rests, in what does not change whose account it is. */
-const PATCHABLE: readonly JobState[] = ['draft', 'waiting', 'paused', 'needs-action', 'completed', 'failed'];
-
 @Injectable()
 export class JobsService implements JobsApi {
   constructor(
     @Inject(getDataSourceToken('mailferry')) private readonly db: DataSource,
-    @Inject(PLUGIN_OPTIONS) private readonly options: ResolvedOptions,
     @Inject(Admission) private readonly admission: Admission,
-    @Inject(Attempts) private readonly attempts: Attempts,
+    @Inject(JobGate) private readonly gate: JobGate,
+    @Inject(JobSettings) private readonly settings: JobSettings,
     @Inject(AuditTrail) private readonly audit: AuditTrail,
     @Inject(SecretStore) private readonly secrets: SecretStore,
     @Inject(JobCredentials) private readonly credentials: JobCredentials,
@@ -71,8 +66,8 @@ export class JobsService implements JobsApi {
     const mailbox = await this.admission.mailbox({ tenantId: who.tenant, address });
     if (!isVisible(who.visibility, { tenant: who.tenant, mailbox: address, domain: mailbox.domain }))
       throw jobError('FORBIDDEN');
-    this.confirmation(settings, address, job.form === undefined);
-    if (settings.source !== undefined) await this.dialable(settings.source, address);
+    checkConfirmation(settings, address, job.form === undefined);
+    if (settings.source !== undefined) await this.gate.dialable(settings.source, address);
 
     const draft = this.db.manager.create(JobEntity, {
       tenant: who.tenant,
@@ -91,7 +86,7 @@ export class JobsService implements JobsApi {
       idempotencyKey: key,
     });
     if (job.start)
-      await this.admit(who, draft, {
+      await this.gate.admit(who, draft, {
         source: settings.secret !== undefined,
         destination: settings.destination !== undefined,
       });
@@ -122,40 +117,7 @@ export class JobsService implements JobsApi {
   }
 
   async patch(who: Actor, id: string, patch: JobPatch): Promise<JobView> {
-    const before = await this.visible(who.visibility, id);
-    if (!PATCHABLE.includes(before.state)) throw jobError('INVALID_STATE', { state: before.state });
-    const settings = checkSettings(patch);
-    if (before.state !== 'draft') onlyAtRest(before, settings);
-    if (settings.secret !== undefined || changesSource(before, settings)) await notOfBatchLogin(this.db.manager, id);
-    this.confirmation(settings, before.mailbox, false);
-    if (settings.source !== undefined) await this.dialable(settings.source, before.mailbox);
-    const after = await this.changes.transact(async ({ manager }) => {
-      const job = await lockJob(manager, id);
-      if (job === null) throw jobError('NOT_FOUND');
-      if (job.state !== before.state) throw jobError('INVALID_STATE', { state: job.state });
-      if (job.state !== 'draft') await this.recordPatch(manager, job, settings, who);
-      await this.patchSource(manager, job, settings, who);
-      await manager
-        .createQueryBuilder()
-        .update(JobEntity)
-        .set({
-          source: (settings.source ?? job.source) as QueryDeepPartialEntity<JobEntity['source']>,
-          sourceHash: job.sourceHash,
-          items: [...(settings.items ?? job.items)],
-          existing: settings.existing ?? job.existing,
-          confirmed: confirmedAfter(job, settings),
-          filters: settings.filters ?? job.filters,
-          options: settings.options ?? job.options,
-          form: () => ':form::jsonb',
-          version: () => 'version + 1',
-          updatedAt: () => 'now()',
-        })
-        .setParameter('form', JSON.stringify(settings.form ?? job.form))
-        .where({ id })
-        .execute();
-      return manager.findOneByOrFail(JobEntity, { id });
-    });
-    return this.reader.view(after);
+    return this.reader.view(await this.settings.change(who, await this.visible(who.visibility, id), patch));
   }
 
   async draft(who: Actor, id: string): Promise<Draft | null> {
@@ -169,7 +131,7 @@ export class JobsService implements JobsApi {
       hasSecret: held.source,
       hasDestinationSecret: held.destination,
       test: known && job.testResult !== null ? { ...job.testResult, state: 'done' } : null,
-      passedAt: held.source ? ((await this.passed(job))?.toISOString() ?? null) : null,
+      passedAt: held.source ? ((await this.gate.passed(job))?.toISOString() ?? null) : null,
     };
   }
 
@@ -187,7 +149,7 @@ export class JobsService implements JobsApi {
   async act(who: Actor, id: string, action: JobAction): Promise<JobView> {
     const job = await this.visible(who.visibility, id);
     if (next(job.state, action) === null) throw jobError('INVALID_STATE', { state: job.state, action });
-    if (DIALS.includes(action)) await this.admit(who, job, await this.secrets.held(id));
+    if (DIALS.includes(action)) await this.gate.admit(who, job, await this.secrets.held(id));
     const after = await this.changes.transact((change) => this.changes.apply(change, id, action, who));
     return this.reader.view(after);
   }
@@ -273,81 +235,6 @@ export class JobsService implements JobsApi {
     }));
   }
 
-  /** Everything that must hold before a run, asked anew. @throws JobError */
-  private async admit(who: Actor, job: JobEntity, held: { source: boolean; destination: boolean }): Promise<void> {
-    if (!hasSource(job)) throw invalid({ source: 'is missing' });
-    const { source, mailbox } = job;
-    const replace = job.existing === 'replace';
-    if (replace && !job.confirmed) throw invalid({ confirm: 'must be the address of the mailbox' });
-    const ref = { tenantId: job.tenant, address: mailbox };
-    const { domain } = await this.admission.mailbox(ref);
-    await this.admission.may(who, ref, domain, replace);
-    await this.dialable(source, mailbox);
-    if (!held.source) throw jobError('CREDENTIALS_REQUIRED', { side: 'source' });
-    if (this.options.destinationNeedsSecret && !held.destination)
-      throw jobError('CREDENTIALS_REQUIRED', { side: 'destination' });
-    if (await this.attempts.isLocked(accountSubject(source))) throw jobError('RATE_LIMITED');
-    // A start without a test is one; those who start whole domains are held by the limits on accounts alone.
-    const alone = !who.visibility.all && who.visibility.domains.length === 0;
-    if (alone && (await this.passed(job)) === null && !(await this.attempts.takeTest(who.tenant, who.sub, source.host)))
-      throw jobError('RATE_LIMITED');
-    if (replace)
-      await this.audit.demand({ ...by(who), action: 'job.replace', mailbox, ...(job.id ? { job: job.id } : {}) });
-  }
-
-  private async dialable(source: SourceSettings, mailbox: string): Promise<void> {
-    this.admission.notItself(source, mailbox);
-    await this.admission.target(source);
-  }
-
-  /** When a test of exactly these settings passed, if that is worth something still. */
-  private async passed({ tenant, sourceHash: hash }: JobEntity): Promise<Date | null> {
-    if (hash === null) return null;
-    const [row] = await this.db.query<{ at: Date }[]>(
-      `SELECT at FROM mailferry.passed_tests WHERE tenant = $1 AND source_hash = $2 AND at > $3`,
-      [tenant, hash, new Date(Date.now() - TEST_VALID_MS)],
-    );
-    return row?.at ?? null;
-  }
-
-  /** Changes `job.sourceHash`; erases the sealed password where it might now go to somebody else. */
-  private async patchSource(
-    manager: EntityManager,
-    job: JobEntity,
-    settings: CheckedSettings,
-    who: Actor,
-  ): Promise<void> {
-    const source = settings.source ?? job.source;
-    if (settings.secret !== undefined) job.sourceHash = this.credentials.hash(source, settings.secret);
-    else if (settings.source !== undefined && hasSource(job) && changesSource(job, settings)) {
-      job.sourceHash = null;
-      if (!mayKeepSecret(job.source, settings.source, who.sub === job.owner))
-        await this.secrets.remove(manager, job.id, ['source-password', 'source-token']);
-    }
-    await this.credentials.seal(manager, job, settings);
-  }
-
-  private async recordPatch(
-    manager: EntityManager,
-    job: JobEntity,
-    settings: CheckedSettings,
-    who: Actor,
-  ): Promise<void> {
-    const runs: unknown[] = await manager.query(`SELECT 1 FROM mailferry.runs WHERE job = $1 AND state = 'running'`, [
-      job.id,
-    ]);
-    if (runs.length > 0) throw jobError('INVALID_STATE', { state: job.state });
-    const fields = Object.entries(settings).flatMap(([name, value]) => (value === undefined ? [] : name));
-    const detail = { fields: fields.join(' '), ...(settings.source && { host: settings.source.host }) };
-    await this.audit.record({ ...by(who), action: 'job.settings', job: job.id, mailbox: job.mailbox, detail }, manager);
-  }
-
-  /** @throws JobError VALIDATION when a replace is confirmed wrongly, or not at all where that is asked for. */
-  private confirmation({ existing, confirm }: CheckedSettings, mailbox: string, needed: boolean): void {
-    const wrong = confirm === undefined ? needed && existing === 'replace' : confirm.trim().toLowerCase() !== mailbox;
-    if (wrong && existing !== 'keep') throw invalid({ confirm: 'must be the address of the mailbox' });
-  }
-
   private async replay(who: Actor, key: string): Promise<JobView | null> {
     const job = await this.db.manager.findOneBy(JobEntity, {
       tenant: who.tenant,
@@ -368,32 +255,6 @@ export class JobsService implements JobsApi {
     if (job === null) throw jobError('NOT_FOUND');
     return job;
   }
-}
-
-/**
- * After the start only the way to the account and what is left out may change. The account is the ledger's: from another
- * server everything would be copied again. @throws JobError VALIDATION, INVALID_STATE
- */
-function onlyAtRest(job: JobEntity, settings: CheckedSettings): void {
-  const open = ['source', 'filters', 'options'];
-  const closed = Object.entries(settings).find(([name, value]) => value !== undefined && !open.includes(name));
-  if (closed !== undefined) throw invalid({ [closed[0]]: 'cannot be changed after the start' });
-  const { source } = settings;
-  if (source === undefined || !hasSource(job)) return;
-  const { type, host, username } = job.source;
-  if (source.type !== type || source.username.toLowerCase() !== username.toLowerCase())
-    throw invalid({ 'source.username': 'cannot be changed after the start' });
-  if (source.host !== host.toLowerCase() && job.copied + job.alreadyThere > 0)
-    throw invalid({ 'source.host': 'cannot be changed once something was copied' });
-}
-
-function changesSource(job: JobEntity, { source }: CheckedSettings): boolean {
-  return source !== undefined && hasSource(job) && !sameSource(job.source, source);
-}
-
-function confirmedAfter(job: JobEntity, { existing, confirm }: CheckedSettings): boolean {
-  if ((existing ?? job.existing) !== 'replace') return false;
-  return confirm !== undefined || (job.confirmed && job.existing === 'replace');
 }
 
 function idempotencyKey(key: string | undefined): string | null {
