@@ -1,25 +1,16 @@
 // The engine as a process of its own that may be killed and stopped: forked with { build, databaseUrl, scale } as its argument.
 // It takes a run (see EngineRun in engine-process.ts), tells every numbered step, waits at the one it was told to, and tells the end.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { builtEngine, localAccount, localEndpoint, localPolicy, logListener } from '../bench/peers/built-engine.mjs';
 import { peakRssMb, resetPeak } from '../bench/peers/tools.mjs';
 
 const { build, databaseUrl, scale, lease } = JSON.parse(process.argv[2]);
-const load = (path) => import(pathToFileURL(join(build, 'dist', 'src', path)).href);
-await import('reflect-metadata');
-const { createDataSource } = await load('database/data-source.js');
-const { ensureLink } = await load('ledger/links.js');
-const { PostgresLedger } = await load('ledger/postgres-ledger.js');
-const { ImapSource } = await load('sources/imap/imap-source.js');
-const { ImapDestination } = await load('destinations/imap/imap-destination.js');
-const { DavSource } = await load('sources/dav/dav-source.js');
-const { DavDestination } = await load('destinations/dav/dav-destination.js');
-const { BodyStaging } = await load('transfer/staging.js');
-const { runTransfer } = await load('transfer/run-transfer.js');
+const engine = await builtEngine(build, ['sources/dav/dav-source.js', 'destinations/dav/dav-destination.js']);
+const { createDataSource, ensureLink, PostgresLedger, BodyStaging, runTransfer } = engine;
+const { ImapSource, ImapDestination, DavSource, DavDestination } = engine;
 
 const db = await createDataSource({ url: databaseUrl }).initialize();
-const policy = { allowPrivate: true, allowPlaintext: true, ports: 'any', deadlineMs: 5_000 };
+const policy = localPolicy(5_000);
 let go = () => {};
 
 process.on('message', (told) => {
@@ -62,12 +53,9 @@ async function run({ from, to, dav, job, options, retryFailed, waitAt, batchItem
     ...{ source, destination, link, job, run: id, retryFailed },
     ledger: new PostgresLedger(db, lease),
     staging: new BodyStaging(stagingDir ? { dir: stagingDir, inMemoryBytes: 1_000 } : {}),
-    listener: {
-      planned() {},
-      counted() {},
-      moved() {},
-      log: (level, message, detail) => void log.push(`${level} ${message} ${JSON.stringify(detail ?? {})}`),
-    },
+    listener: logListener(
+      (level, message, detail) => void log.push(`${level} ${message} ${JSON.stringify(detail ?? {})}`),
+    ),
     holder: `engine ${process.pid}`,
     batch: { bytes: 2_000_000, items: batchItems },
     async step(step) {
@@ -89,16 +77,9 @@ async function run({ from, to, dav, job, options, retryFailed, waitAt, batchItem
 }
 
 function mailSides(from, to) {
-  const endpoint = ({ port }) => ({ host: '127.0.0.1', port, security: 'none' });
-  const source = new ImapSource({
-    target: endpoint(from),
-    login: async () => ({ kind: 'password', user: from.user, password: from.password }),
-    policy,
-    owner: from.user,
-    maxConnections: 3,
-  });
+  const source = new ImapSource(localAccount(from, policy, 3));
   const destination = new ImapDestination({
-    grant: async () => ({ kind: 'user-secret', endpoint: endpoint(to), login: to.user, password: to.password }),
+    grant: async () => ({ kind: 'user-secret', endpoint: localEndpoint(to), login: to.user, password: to.password }),
     policy,
     maxConnections: 3,
   });

@@ -1,35 +1,20 @@
 // The engine alone, as a process of its own for every run: node engine.mjs '<json>' with { build, databaseUrl, from, to, master }.
 // No web, no worker, no queue; the ledger is the real one.
-import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
-import { pathToFileURL } from 'node:url';
+import { builtEngine, localAccount, localEndpoint, localPolicy, logListener } from './built-engine.mjs';
 
 const began = performance.now();
 const { build, databaseUrl, from, to, master, connections = 4, say = false } = JSON.parse(process.argv[2]);
-const load = (path) => import(pathToFileURL(join(build, 'dist', 'src', path)).href);
-await import(pathToFileURL(join(build, 'node_modules', 'reflect-metadata', 'Reflect.js')).href);
-const { createDataSource } = await load('database/data-source.js');
-const { migrateDatabase } = await load('database/migrate.js');
-const { ensureLink } = await load('ledger/links.js');
-const { PostgresLedger } = await load('ledger/postgres-ledger.js');
-const { ImapSource } = await load('sources/imap/imap-source.js');
-const { ImapDestination } = await load('destinations/imap/imap-destination.js');
-const { BodyStaging } = await load('transfer/staging.js');
-const { runTransfer } = await load('transfer/run-transfer.js');
+const engine = await builtEngine(build);
+const { createDataSource, migrateDatabase, ensureLink, PostgresLedger } = engine;
+const { ImapSource, ImapDestination, BodyStaging, runTransfer } = engine;
 
-const policy = { allowPrivate: true, allowPlaintext: true, ports: 'any', deadlineMs: 20_000 };
-const endpoint = ({ port }) => ({ host: '127.0.0.1', port, security: 'none' });
-const source = new ImapSource({
-  target: endpoint(from),
-  login: async () => ({ kind: 'password', user: from.user, password: from.password }),
-  policy,
-  owner: from.user,
-  maxConnections: connections,
-});
+const policy = localPolicy(20_000);
+const source = new ImapSource(localAccount(from, policy, connections));
 const destination = new ImapDestination({
   grant: async () => ({
     kind: 'imap-authzid',
-    endpoint: endpoint(to),
+    endpoint: localEndpoint(to),
     authcid: master.name,
     authzid: to.user,
     password: master.password,
@@ -62,12 +47,9 @@ const end = await runTransfer(
     destination,
     ledger: new PostgresLedger(db),
     staging: new BodyStaging(),
-    listener: {
-      planned() {},
-      counted() {},
-      moved() {},
-      log: (level, message, detail) => level === 'info' || console.error(level, message, JSON.stringify(detail ?? {})),
-    },
+    listener: logListener(
+      (level, message, detail) => level === 'info' || console.error(level, message, JSON.stringify(detail ?? {})),
+    ),
     link,
     job: job.id,
     run: run.id,
