@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { randomUUID } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
@@ -64,6 +65,8 @@ export class WorkerService implements OnApplicationBootstrap, BeforeApplicationS
 
   async onApplicationBootstrap(): Promise<void> {
     catchStrays(this.logger);
+    // One for each run and each test.
+    setMaxListeners(0, this.ending.signal);
     const { jobs, sweepMs } = this.options.worker;
     this.take(this.runsQueue, jobs, () => this.work());
     this.take(this.testsQueue, TESTS_AT_ONCE, (id) => this.tester.execute(id, this.ending.signal));

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { Agent, type ClientRequestArgs, type IncomingHttpHeaders, type IncomingMessage, request } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { TransferError } from '../../mailbox/transfer-error.js';
@@ -166,6 +167,8 @@ class GuardedAgent extends Agent {
     maxSockets: number,
   ) {
     super({ keepAlive: true, maxSockets, maxFreeSockets: maxSockets, scheduling: 'lifo' });
+    // One for each connection that is being made.
+    setMaxListeners(0, this.ended.signal);
   }
 
   override createConnection(_: ClientRequestArgs, done: (error: Error | null, socket: Duplex) => void): undefined {
