@@ -117,3 +117,31 @@ test('an owner signs in with the new mailbox’s password', async () => {
     { ok: false, code: 'AUTH_FAILED' },
   ]);
 });
+
+test('support asks for the protocol of the next run: what was said to both servers, no body, no header, no password', async () => {
+  const marks = ['Subject of the canary', 'Words of the canary'];
+  await appendMessage(from, 'INBOX', Buffer.from(`Subject: ${marks[0]}\r\n\r\n${marks[1]}\r\n`), {});
+  const untrusted = await tested(source(), from.password);
+  const jobs = room.get(JobsService);
+  const { job } = await jobs.create(dora, {
+    mailbox: to.user,
+    source: source({ caFingerprint: untrusted.certificate!.fingerprint }),
+    secret: { password: from.password },
+    items: ['mail'],
+    existing: 'keep',
+    start: true,
+  });
+  await room.db.query(`UPDATE mailferry.jobs SET wants_log = true WHERE id = $1`, [job.id]);
+  await room.get(RunJob).execute(job.id, WORKER, signal);
+  const [log] = await room.db.query<{ source: string; destination: string }[]>(
+    `SELECT source, destination FROM mailferry.protocol_logs WHERE job = $1`,
+    [job.id],
+  );
+  expect(log!.source).toMatch(/> F\d+ EXAMINE/);
+  expect(log!.destination).toMatch(/> F\d+ APPEND/);
+  const { password } = hoster.master;
+  const base64 = (text: string): string => Buffer.from(text).toString('base64').replace(/=+$/, '');
+  for (const secret of [...marks, from.password, password, base64(`\0${from.user}\0${from.password}`)])
+    expect(log!.source + log!.destination).not.toContain(secret);
+  expect(await room.db.query(`SELECT 1 FROM mailferry.jobs WHERE wants_log`)).toEqual([]);
+}, 60_000);
