@@ -33,7 +33,6 @@ import { amendIntent, dissolveIntent, readIntendedFolders, readOpenIntents, writ
 import type { PostgresLease } from './lease.js';
 import { LeasedWork } from './leased-work.js';
 import {
-  isFilterCode,
   type Binding,
   type FolderCounts,
   type FolderMap,
@@ -46,12 +45,14 @@ import {
   type SessionScope,
   type Settled,
 } from './ledger.js';
+import { OfferedItems } from './offered-items.js';
+import { once } from './once.js';
 import { OpenIntents } from './open-intents.js';
 import type { Query } from './queries.js';
-import { hex, sizeColumn, toBinding, type BindingRow, type ItemId } from './rows.js';
+import { toBinding, type BindingRow, type ItemId } from './rows.js';
 import { SessionKnowledge } from './session-knowledge.js';
 import { settleOutcomes } from './settle.js';
-import { isBound, OfferedAgain } from './settlement.js';
+import { isBound } from './settlement.js';
 
 /**
  * Not waited for on the disk. A crash of Postgres may take it back while we live on: then what is found counts from the
@@ -62,16 +63,11 @@ const MAY_BE_FORGOTTEN = { durable: false };
 /** One job's work on one link under one lease: every method is a statement or two of the files beside this one. */
 export class PostgresSession implements LedgerSession {
   private readonly work: LeasedWork;
-  private readonly again = new OfferedAgain();
   private readonly open = new OpenIntents();
   private readonly knows = new SessionKnowledge();
-  /** Whether this job has refusals at all: mostly not, and then nobody need look for them. Only this session writes them. */
-  private refusing: Promise<boolean> | null = null;
+  private readonly offered: OfferedItems;
   /** Folders of the mailbox in which intents were open when it was asked first. */
   private intended: Promise<ReadonlySet<DestinationFolderId>> | null = null;
-  /** What unsettled() just read of a page, for earlier(). */
-  private readonly boundOfPage = new WeakMap<readonly ItemMeta[], ReadonlyMap<string, BindingRow>>();
-
   constructor(
     dataSource: DataSource,
     private readonly lease: PostgresLease,
@@ -85,6 +81,7 @@ export class PostgresSession implements LedgerSession {
       (query, parts) => doAtOnce(query, { link, mailbox, epoch, job: scope.job, own: this.open.ids }, parts),
       onWrite,
     );
+    this.offered = new OfferedItems(this.work, this.knows, scope, { link, mailbox });
   }
 
   async folderMap(): Promise<FolderMap> {
@@ -104,41 +101,12 @@ export class PostgresSession implements LedgerSession {
     return map;
   }
 
-  async unsettled(folder: FolderId, page: readonly ItemMeta[]): Promise<ItemMeta[]> {
-    if (page.length === 0) return [];
-    const mayBeRefused = await this.hasRefusals();
-    const { bound, refused } = await this.work.read(async (query) => {
-      const folders = await this.foldersSharingKeys(query, folder);
-      const bound = await this.bindingsOf(query, folders, page);
-      return { bound, refused: mayBeRefused ? await this.refusalsOf(query, folders, page) : NONE };
-    });
-    this.boundOfPage.set(page, bound);
-    return page.filter((item) => {
-      if (bound.has(item.key)) return false;
-      const refusal = refused.get(item.key);
-      if (!refusal) return true;
-      const offered = refusal.outcome === 'failed' ? this.scope.retryFailed : isFilterCode(refusal.code);
-      if (offered) this.again.offer(folder, item.key, sizeColumn(item.size));
-      return offered;
-    });
+  unsettled(folder: FolderId, page: readonly ItemMeta[]): Promise<ItemMeta[]> {
+    return this.offered.unsettled(folder, page);
   }
 
-  async earlier(folder: FolderId, page: readonly ItemMeta[]): Promise<{ items: number; bytes: number }> {
-    if (page.length === 0) return { items: 0, bytes: 0 };
-    const bound =
-      this.boundOfPage.get(page) ??
-      (await this.work.read(async (query) =>
-        this.bindingsOf(query, await this.foldersSharingKeys(query, folder), page),
-      ));
-    let items = 0;
-    let bytes = 0;
-    for (const item of page) {
-      const binding = bound.get(item.key);
-      if (!binding || binding.job === this.scope.job) continue;
-      items += 1;
-      bytes += sizeColumn(item.size);
-    }
-    return { items, bytes };
+  earlier(folder: FolderId, page: readonly ItemMeta[]): Promise<{ items: number; bytes: number }> {
+    return this.offered.earlier(folder, page);
   }
 
   listed(
@@ -146,7 +114,7 @@ export class PostgresSession implements LedgerSession {
     counts: { pending: number; pendingBytes: number; settledEarlier: number; bytesEarlier: number },
   ): Promise<void> {
     return this.work.write((query) => {
-      const again = this.again.of(folder);
+      const again = this.offered.again.of(folder);
       return writeListed(query, this.scope.job, folder, {
         ...counts,
         pending: Math.max(0, counts.pending - again.items),
@@ -194,14 +162,14 @@ export class PostgresSession implements LedgerSession {
     const { link, mailbox } = this.lease;
     this.knows.touch(outcomes);
     const refuses = outcomes.some((outcome) => !isBound(outcome));
-    if (refuses) this.refusing = Promise.resolve(true);
-    const refusals = refuses || (await this.hasRefusals());
+    if (refuses) this.offered.refused();
+    const refusals = refuses || (await this.offered.hasRefusals());
     const whole = this.open.whole(id, outcomes);
     const { unbound, done } = await this.work.write(
       (query) => settleOutcomes(query, { link, mailbox, job: this.scope.job, refusals }, outcomes),
       { usual: whole && { part: whole, done: () => ({ unbound: [], done: outcomes.map(toPlace) }) } },
     );
-    this.again.settled(done);
+    this.offered.again.settled(done);
     this.open.settled(done);
     return unbound;
   }
@@ -234,13 +202,13 @@ export class PostgresSession implements LedgerSession {
 
   async bound(folder: FolderId, keys: readonly ItemKey[]): Promise<Binding[]> {
     const rows = await this.work.read(async (query) =>
-      readBound(query, this.lease.mailbox, await this.foldersSharingKeys(query, folder), keys),
+      readBound(query, this.lease.mailbox, await this.offered.foldersSharingKeys(query, folder), keys),
     );
     return rows.map(toBinding);
   }
 
   async rekey(folder: FolderId, moved: readonly { from: ItemKey; to: ItemKey }[]): Promise<void> {
-    const scope = { mailbox: this.lease.mailbox, job: this.scope.job, refusals: await this.hasRefusals() };
+    const scope = { mailbox: this.lease.mailbox, job: this.scope.job, refusals: await this.offered.hasRefusals() };
     return this.work.write((query) => rekeyBindings(query, scope, folder, moved));
   }
 
@@ -313,63 +281,8 @@ export class PostgresSession implements LedgerSession {
       after = rows.at(-1) ?? null;
     }
   }
-
-  private async foldersSharingKeys(query: Query, folder: FolderId): Promise<readonly FolderId[]> {
-    const known = this.knows.sharingKeys(folder);
-    if (known !== undefined) return known;
-    this.knows.learn(await readFolderMap(query, this.lease.link));
-    return this.knows.sharingKeys(folder) ?? [folder];
-  }
-
-  private hasRefusals(): Promise<boolean> {
-    this.refusing ??= once(
-      () =>
-        this.work.read(async (query) => {
-          const rows = await query(`SELECT 1 FROM mailferry.refusals WHERE job = $1 LIMIT 1`, [this.scope.job]);
-          return rows.length > 0;
-        }),
-      () => (this.refusing = null),
-    );
-    return this.refusing;
-  }
-
-  private async bindingsOf(
-    query: Query,
-    folders: readonly FolderId[],
-    page: readonly ItemMeta[],
-  ): Promise<ReadonlyMap<string, BindingRow>> {
-    if (this.knows.areUnbound(folders)) return new Map();
-    const keys = page.map((item) => item.key);
-    const rows = await readBound(query, this.lease.mailbox, folders, keys);
-    return new Map(rows.map((row) => [row.key, row]));
-  }
-
-  private async refusalsOf(
-    query: Query,
-    folders: readonly string[],
-    page: readonly ItemMeta[],
-  ): Promise<ReadonlyMap<string, { outcome: 'skipped' | 'failed'; code: string }>> {
-    const rows = await query<{ key: string; outcome: 'skipped' | 'failed'; code: string }>(
-      `SELECT encode(key, 'hex') AS key, outcome, code FROM mailferry.refusals
-       WHERE job = $1 AND folder = ANY($2::bigint[]) AND key = ANY($3::bytea[])`,
-      [this.scope.job, folders, page.map((item) => hex(item.key))],
-    );
-    return new Map(rows.map((row) => [row.key, row]));
-  }
-}
-
-/** What failed is asked again by whoever needs it next. */
-async function once<T>(ask: () => Promise<T>, forget: () => void): Promise<T> {
-  try {
-    return await ask();
-  } catch (error) {
-    forget();
-    throw error;
-  }
 }
 
 function toPlace({ folder, key }: ItemPlace): ItemPlace {
   return { folder, key };
 }
-
-const NONE: ReadonlyMap<string, { outcome: 'skipped' | 'failed'; code: string }> = new Map();
