@@ -1,7 +1,7 @@
 import { pipeline } from 'node:stream/promises';
 import { Readable } from 'node:stream';
 import { Get, Inject, Req, Res } from '@nestjs/common';
-import type { BatchView, RowFilter } from '../../batches/batch.js';
+import { type BatchView, ROW_FILTERS, type RowFilter } from '../../batches/batch.js';
 import type { BatchesApi } from '../../batches/contract.js';
 import type { Visibility } from '../../jobs/contract.js';
 import { PLUGIN_OPTIONS, type ResolvedOptions } from '../../panel/options.js';
@@ -86,7 +86,7 @@ export class BatchController {
       rowActions: rowActions(batch).map((value) => ({ value, label: t(`batch.rowActions.${value}`) })),
       show,
       q,
-      shows: FILTERS.filter((one) => offered(one, batch) || one === show).map((value) => ({
+      shows: ROW_FILTERS.filter((one) => offered(one, batch) || one === show).map((value) => ({
         value,
         label: t(`batch.shows.${value}`),
         selected: value === show,
@@ -141,18 +141,6 @@ export class BatchController {
       }));
   }
 }
-
-const FILTERS: readonly RowFilter[] = [
-  'all',
-  'attention',
-  'active',
-  'waiting',
-  'completed',
-  'refused',
-  'not-ready',
-  'test-failed',
-  'too-big',
-];
 
 function offered(filter: RowFilter, { state, auth, counts }: BatchView): boolean {
   if (filter === 'not-ready') return auth.kind === 'ask-user';
