@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { DataSource } from 'typeorm';
 import { LeaseLost, type Lease, type LinkId } from './ledger.js';
@@ -45,6 +46,8 @@ export class PostgresLease implements Lease {
     askedAt: Moment,
   ) {
     this.renewedAt = askedAt;
+    // Every statement under way listens.
+    setMaxListeners(0, this.loss.signal);
     this.scheduleRenewal(times.renewMs);
     this.watchExpiry();
   }

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { KnownFolder, Lease } from '../ledger/ledger.js';
 import type { FolderId } from '../mailbox/folder.js';
 import { TransferError } from '../mailbox/transfer-error.js';
@@ -44,6 +45,8 @@ export const runTransfer: RunTransfer = async (parts, options, stop) => {
 async function connect(parts: TransferParts, options: TransferOptions, lease: Lease, stop: AbortSignal): Promise<Run> {
   const failed = new AbortController();
   const signal = AbortSignal.any([stop, lease.lost, failed.signal]);
+  // Every connection that is being made listens in several places.
+  setMaxListeners(0, signal);
   const early = {
     listener: parts.listener,
     delay: async (ms: number) => {

@@ -154,6 +154,29 @@ describe('a copy', () => {
   }, 60_000);
 });
 
+describe('a copy that replaces', () => {
+  it('wants the mailbox named, and moves what was there into a dated folder once the copy is whole', async () => {
+    const [from, to] = [await filled(12), hoster.account()];
+    await appendMessages(to, [
+      { path: 'INBOX', message: message(900), flags: [], date: new Date(1_500_000_000_000) },
+      { path: 'INBOX', message: message(0), flags: ['\\Seen'], date: new Date(1_600_000_000_000) },
+    ]);
+    const unsure = await copy(from, to, '--replace');
+    expect(unsure.code).toBe(2);
+    expect(unsure.err).toMatch(/--confirm/);
+    expect(Object.values(await contents(to)).flat()).toHaveLength(2);
+    const done = await copy(from, to, '--replace', '--confirm', to.user);
+    expect(done.code).toBe(0);
+    expect(endOf(done.out)).toMatchObject({ outcome: 'complete', found: 12 });
+    const after = await contents(to);
+    const [aside] = Object.keys(after).filter((path) => /^Before migration \d{4}-\d\d-\d\d/.test(path));
+    // What is the same as at the old provider needs no recovery.
+    expect(after[aside!]).toEqual([expect.stringContaining('2017-07-14T02:40:00.000Z')]);
+    delete after[aside!];
+    expect(after).toEqual(await contents(from));
+  }, 60_000);
+});
+
 describe('a copy that is stopped in the middle', () => {
   it('by Ctrl-C ends with 130 at a checkpoint, keeps a second one away meanwhile, and goes on when it is run again', async () => {
     const [from, to] = [await filled(400, 4_000, ['INBOX', 'A', 'B', 'C']), hoster.account()];

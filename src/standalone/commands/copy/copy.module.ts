@@ -14,6 +14,7 @@ import { ReportsService } from '../../../reports/reports.service.js';
 import { DestinationAccess } from '../../../worker/destination-access.js';
 import { ENDPOINT_PROVIDERS } from '../../../worker/endpoint-providers.js';
 import { ENDPOINTS, type Endpoints, LEDGER } from '../../../worker/endpoints.js';
+import { RecoveryFiles } from '../../../worker/recovery-files.js';
 import { RunJob } from '../../../worker/run-job.js';
 import { SameMailbox } from '../../../worker/same-mailbox.js';
 import { SecretOpener } from '../../../worker/secret-opener.js';
@@ -67,6 +68,7 @@ export class CopyModule {
         ...JOBS_PROVIDERS,
         DestinationAccess,
         SameMailbox,
+        RecoveryFiles,
         RunJob,
         ...ENDPOINT_PROVIDERS,
         ReportsService,
