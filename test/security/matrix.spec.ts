@@ -39,6 +39,10 @@ const MAILBOXES: Readonly<Record<Role, Readonly<Record<ObjectOf, string | null>>
   },
 };
 
+/** What was in a mailbox before a replace is its owner's alone. */
+const FILE = '11111111-2222-4333-8444-555555555555';
+const OWNERS_ALONE = '/recovery/:file';
+
 let web: WebApp;
 const jobs = new Map<string, string>();
 beforeAll(async () => {
@@ -49,6 +53,9 @@ beforeAll(async () => {
     const owner = { ...who, tenant, visibility: { ...who.visibility, tenant } };
     const { job } = await web.room.jobs.create(owner, { mailbox, secret: { password: 'x' } });
     jobs.set(mailbox, job.id);
+    const about = { kind: 'calendars' as const, folder: 'Calendar', name: 'calendar.ics', items: 1, bytes: 5 };
+    const file = { ...about, id: FILE, createdAt: new Date().toISOString(), content: 'hello' };
+    web.room.reports.recovered.set(job.id, [file]);
   }
 });
 afterAll(() => web.close());
@@ -64,7 +71,7 @@ const cases = routes.flatMap((route) =>
 );
 
 async function ask({ method, path }: Route, who: string, id: string): Promise<number> {
-  const to = `/migrate${path.replace(':id', id).replace(':action', 'pause')}`;
+  const to = `/migrate${path.replace(':id', id).replace(':action', 'pause').replace(':file', FILE)}`;
   const verb = method.toLowerCase() as 'get' | 'post' | 'put' | 'patch' | 'delete';
   const agent = request(web.server);
   if (!path.startsWith('/api/')) {
@@ -117,6 +124,7 @@ describe('role x object x action', () => {
     const status = await ask(route, PEOPLE[role], id);
     if (!allowed) expect(status).toBe(403);
     else if (!REACHES[role].includes(object)) expect(status).toBe(404);
+    else if (route.path.endsWith(OWNERS_ALONE) && object !== 'own') expect(status).toBe(404);
     else expect([401, 403, 404, 500]).not.toContain(status);
     // What was asked for may have been done: it is there for the next one.
     if (web.room.records.get(id) === undefined) throw new Error(`${route.method} ${route.path} erased a draft`);
