@@ -79,13 +79,19 @@ async function tryStore(lane: LaneState, items: readonly StagedItem[]): Promise<
       outcomes.set(outcome.key, outcome);
       await run.step('stored-item');
     }
+    doubt(lane, items, outcomes);
     return { outcomes, cut: null };
   } catch (error) {
+    doubt(lane, items, outcomes);
     if (error instanceof TransferError && !isLeaseLost(error)) return { outcomes, cut: error };
-    // The grace after a stop is over: what is on the wire is unknown, and its intent stays open.
-    if (run.storing.aborted) run.unsure.add(lane.id);
     throw error;
   }
+}
+
+/** Until it was looked for: whatever throws before that, the next look, and whoever takes the lease, waits for late landings. */
+function doubt(lane: LaneState, items: readonly StagedItem[], outcomes: Try['outcomes']): void {
+  const known = (item: StagedItem): boolean => (outcomes.get(item.ref.key)?.is ?? 'unknown') !== 'unknown';
+  if (!items.every(known)) lane.run.unsure.add(lane.id);
 }
 
 interface Rest {
@@ -130,8 +136,6 @@ async function settleTry(
     } else toFind.push({ ...wanted(item, mark), item, stored: outcome?.is === 'stored' });
   }
   if (moved > 0) lane.run.listener.moved(moved);
-  // Until it was looked for: whatever throws before, the next look waits for late landings.
-  if (toFind.some((want) => !want.stored)) lane.run.unsure.add(lane.id);
   if (rest.error?.code === EPOCH_CHANGED) throw rest.error;
   await lane.settle(id, settled);
   const unknown = toFind.filter((want) => !want.stored).length;

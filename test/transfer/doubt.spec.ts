@@ -51,6 +51,23 @@ describe('what is not known is not taken for done', () => {
     expect(arrived(world)).toBe(4);
   });
 
+  it('whoever comes next need not wait: what may still land is waited for before the mailbox is given back', async () => {
+    for (const fault of ['cut', null] as const) {
+      const world = filled(new World({}, { onAppend: (nth) => (nth === 2 ? fault : null) }), 2);
+      let at = 0;
+      const run = world.run({
+        onStep: (step) => {
+          if (step !== 'stored-batch') return;
+          at = world.clock.now();
+          throw new Error('the database is away');
+        },
+      });
+      await expect(run).rejects.toThrow('the database is away');
+      if (fault === 'cut') expect(world.clock.now() - at).toBeGreaterThanOrEqual(30_000);
+      else expect(world.clock.now()).toBe(at);
+    }
+  });
+
   it('what arrived before the old folder was numbered anew is no failure, and the rest comes with the next run', async () => {
     const world = filled(new World({ tellsEpochChange: true }), 30);
     let once = true;
