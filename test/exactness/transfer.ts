@@ -46,6 +46,8 @@ export interface Ways {
   /** Cancelled at the first such step. */
   readonly stopAt?: Step;
   readonly recovery?: RecoveryKeeper;
+  /** Waits of the engine, in place of the real ones. */
+  readonly delay?: (ms: number) => Promise<void>;
 }
 
 /** What a crashed run throws. */
@@ -114,6 +116,7 @@ export class Migration {
         if (step === more.stopAt) stop.abort('cancel');
       },
       recovery: more.recovery ?? this.keeper(),
+      ...(more.delay === undefined ? {} : { delay: more.delay }),
     };
     const end = await runTransfer(parts, { ...OPTIONS, ...options }, stop.signal);
     const sum = { found: 0, copied: 0, alreadyThere: 0, skipped: 0, failed: 0 };

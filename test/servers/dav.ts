@@ -137,9 +137,14 @@ export function rawDav({ user, password, calendars, contacts }: DavAccountOf): R
       const { text } = await ask('PROPFIND', collection, undefined);
       const hrefs = [...text.matchAll(/<(?:\w+:)?href>([^<]+)<\/(?:\w+:)?href>/g)].map(([, href]) => href!);
       const names = hrefs.map((href) => href.split('/').at(-1)!).filter((name) => name !== '');
-      const found = await Promise.all(
-        [...new Set(names)].map(async (name) => ({ name, body: (await ask('GET', `${collection}${name}`)).text })),
-      );
+      const found: { name: string; body: string }[] = [];
+      const waiting = [...new Set(names)];
+      // Radicale resets what comes all at once.
+      const worker = async (): Promise<void> => {
+        for (let name = waiting.shift(); name !== undefined; name = waiting.shift())
+          found.push({ name, body: (await ask('GET', `${collection}${name}`)).text });
+      };
+      await Promise.all(Array.from({ length: 8 }, worker));
       return found.sort((a, b) => (a.name < b.name ? -1 : 1));
     },
     async remove(collection, name) {

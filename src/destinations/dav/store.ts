@@ -9,8 +9,9 @@ import type { DavFailure } from '../../protocols/dav/failure.js';
 import { findByUid } from '../../protocols/dav/find-by-uid.js';
 import { get } from '../../protocols/dav/get.js';
 import { normalPath } from '../../protocols/dav/hrefs.js';
-import { MAX_OBJECT_BYTES, MULTIGET_ITEMS } from '../../protocols/dav/limits.js';
+import { LISTING_LIMITS, MAX_OBJECT_BYTES, MULTIGET_ITEMS } from '../../protocols/dav/limits.js';
 import { type DavObject, multiget } from '../../protocols/dav/multiget.js';
+import { propfind } from '../../protocols/dav/propfind.js';
 import { put, type PutResult } from '../../protocols/dav/put.js';
 import type { PlacedItem, StoreOutcome } from '../destination.js';
 import { alsoIn, bytesOf, formatOf, uidOf } from './form.js';
@@ -48,6 +49,7 @@ export async function* storeObjects(
   try {
     for (let at = 0; at < items.length; at += MULTIGET_ITEMS) {
       const sent = await putAll(place, items.slice(at, at + MULTIGET_ITEMS), mayCommit, signal);
+      if (sent.some(wasRefused)) await mustBeThere(place, signal);
       const before = await reading;
       // What was stored is read back while the next ones are sent.
       reading = readBack(place, sent, signal);
@@ -58,6 +60,17 @@ export async function* storeObjects(
   } finally {
     await reading.catch(() => undefined);
   }
+}
+
+function wasRefused({ answer }: Sent): boolean {
+  return typeof answer !== 'string' && answer.is === 'refused' && answer.error.code === 'CONTENT_REFUSED';
+}
+
+/** Cyrus refuses what is put into a calendar that has gone as it refuses a bad event. @throws TransferError DESTINATION_MISSING */
+async function mustBeThere({ client, collection }: Place, signal: AbortSignal): Promise<void> {
+  await client.repeatable(signal, () =>
+    propfind(client, collection.url, '0', ['D:resourcetype'], signal, LISTING_LIMITS),
+  );
 }
 
 async function putAll(

@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import type { TransferError } from '../../../src/mailbox/transfer-error.js';
 import { lookUpService } from '../../../src/protocols/dav/discover.js';
 import { mayReceiveLogin } from '../../../src/protocols/login-scope.js';
-import { DavSource } from '../../../src/sources/dav/dav-source.js';
+import { DavSource, type DavSourceOptions } from '../../../src/sources/dav/dav-source.js';
 import { BodyStaging } from '../../../src/transfer/staging.js';
 import { POLICY } from '../../contracts/closed-network.js';
 import { collect } from '../../contracts/messages.js';
@@ -62,15 +62,20 @@ async function server(
   };
   const { port } = await listeners.listen(createServer(listener));
   const url = new URL(`http://127.0.0.1:${port}/dav/`);
-  const source = new DavSource({
+  const options: DavSourceOptions = {
     urls: { caldav: url },
     login: async () => ({ kind: 'password', user: 'alice', password: 'secret' }),
     policy: POLICY,
     owner: 'alice',
-  });
+  };
+  const source = new DavSource(options);
+  made.set(source, options);
   sources.push(source);
   return source;
 }
+
+const made = new WeakMap<DavSource, DavSourceOptions>();
+const options = (source: DavSource): DavSourceOptions => made.get(source)!;
 
 async function failure(work: Promise<unknown>): Promise<Pick<TransferError, 'code' | 'scope'>> {
   const error = await work.then(
@@ -121,6 +126,30 @@ describe('a calendar server that means harm', () => {
     });
     expect(await failure(source.connect(signal))).toEqual({ code: 'DAV_NOT_FOUND', scope: 'account' });
     expect(stranger).toEqual([]);
+  });
+
+  it('does not follow a redirect to a neighbour whose name leads into a private network', async () => {
+    const asked: string[] = [];
+    const source = await server((request, answer) => {
+      asked.push(request.url ?? '');
+      answer.writeHead(301, { location: `http://private.example.org:${String(request.socket.localPort)}/dav/` });
+      answer.end();
+      return true;
+    });
+    const { port } = options(source).urls.caldav!;
+    const guarded = new DavSource({
+      ...options(source),
+      urls: { caldav: new URL(`http://dav.example.org:${port}/dav/`) },
+      policy: {
+        ...POLICY,
+        allowPrivate: false,
+        allowedRanges: ['127.0.0.1/32'],
+        resolve: async (name) => (name === 'dav.example.org' ? ['127.0.0.1'] : ['10.0.0.1']),
+      },
+    });
+    sources.push(guarded);
+    expect(await failure(guarded.connect(signal))).toMatchObject({ code: 'TARGET_NOT_ALLOWED' });
+    expect(asked).toEqual(['/dav/']);
   });
 
   it('does not believe an href outside the collection, or on another server', async () => {
@@ -185,6 +214,33 @@ describe('a calendar server that means harm', () => {
     expect(pages.every((page) => page.full)).toBe(true);
     // A collection that never said that it can sync is not asked to.
     expect(refused).toBe(0);
+  });
+
+  it.each([
+    ['forgotten', 403, '<D:error xmlns:D="DAV:"><D:valid-sync-token/></D:error>'],
+    ['gone', 410, ''],
+    ['not understood', 501, ''],
+  ])('lists everything when the token is %s at a server that can sync', async (_, status, said) => {
+    let refused = 0;
+    const syncs =
+      '<D:supported-report-set><D:supported-report><D:report><D:sync-collection/></D:report></D:supported-report></D:supported-report-set><D:sync-token>new</D:sync-token>';
+    const source = await server((asked, answer, body) => {
+      if (asked.url === '/home/') {
+        answer.writeHead(207, { 'content-type': 'application/xml' });
+        answer.end(multistatus(response('/home/work/', CALENDAR + syncs)));
+        return true;
+      }
+      if (!body.includes('sync-collection')) return false;
+      refused++;
+      answer.writeHead(status);
+      answer.end(said);
+      return true;
+    });
+    const [folder] = await source.listFolders(signal);
+    const pages = await collect(source.scan(folder!, { syncToken: 'old', ctag: null }, signal));
+    expect(refused).toBe(1);
+    expect(pages.flatMap((page) => page.items)).toHaveLength(1);
+    expect(pages.every((page) => page.full)).toBe(true);
   });
 
   it('says that the password is refused when it is so in the middle, and tries it only once more', async () => {

@@ -1,0 +1,81 @@
+/**
+ * A CalDAV and CardDAV server that holds whatever it is given, as old ones do: bytes that no other server would take. Its bodies come by GET only.
+ *
+ *     const server = await rawDavServer([{ name: 'Work', kind: 'ics', objects: [bytes, ...] }]);
+ *     server.url; await server.close();
+ */
+import { createServer } from 'node:http';
+import { Listeners } from '../fixtures/listeners.js';
+
+export interface RawCollection {
+  readonly name: string;
+  readonly kind: 'ics' | 'vcf';
+  readonly objects: readonly Uint8Array[];
+}
+export interface RawDavServer {
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+const NS = 'xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav" xmlns:R="urn:ietf:params:xml:ns:carddav"';
+const COMPONENTS = ['VEVENT', 'VTODO', 'VJOURNAL'] as const;
+
+export async function rawDavServer(collections: readonly RawCollection[]): Promise<RawDavServer> {
+  const bodies = new Map<string, Uint8Array>();
+  const members = new Map<string, { path: string; component: string }[]>();
+  for (const [n, { kind, objects }] of collections.entries()) {
+    const home = `/home/${n}/`;
+    members.set(home, []);
+    for (const [at, body] of objects.entries()) {
+      const path = `${home}${at}.${kind}`;
+      bodies.set(path, body);
+      const text = Buffer.from(body).toString('latin1');
+      // What is of no kind is shown as an event: somebody must be told of it.
+      const component = COMPONENTS.find((one) => new RegExp(`^BEGIN:${one}`, 'im').test(text)) ?? 'VEVENT';
+      members.get(home)!.push({ path, component: kind === 'vcf' ? '' : component });
+    }
+  }
+  const response = (href: string, props: string): string =>
+    `<D:response><D:href>${href}</D:href><D:propstat><D:prop>${props}</D:prop><D:status>HTTP/1.1 200 OK</D:status></D:propstat></D:response>`;
+  const shown = collections.map(({ name, kind }, n) => {
+    const type = kind === 'ics' ? '<C:calendar/>' : '<R:addressbook/>';
+    const components = [...new Set(members.get(`/home/${n}/`)!.map((one) => one.component))];
+    const set = components.map((one) => `<C:comp name="${one}"/>`).join('');
+    const holds =
+      kind === 'ics' ? `<C:supported-calendar-component-set>${set}</C:supported-calendar-component-set>` : '';
+    return response(
+      `/home/${n}/`,
+      `<D:resourcetype><D:collection/>${type}</D:resourcetype><D:displayname>${escape(name)}</D:displayname>${holds}`,
+    );
+  });
+  const homes =
+    '<C:calendar-home-set><D:href>/home/</D:href></C:calendar-home-set><R:addressbook-home-set><D:href>/home/</D:href></R:addressbook-home-set>';
+  const server = createServer((asked, answer) => {
+    const parts: Buffer[] = [];
+    asked.on('data', (part: Buffer) => parts.push(part));
+    asked.on('end', () => {
+      const body = Buffer.concat(parts).toString();
+      const path = asked.url ?? '/';
+      const xml = (inner: string): void => {
+        answer.writeHead(207, { 'content-type': 'application/xml' });
+        answer.end(`<?xml version="1.0"?><D:multistatus ${NS}>${inner}</D:multistatus>`);
+      };
+      if (asked.method === 'GET' && bodies.has(path)) return void answer.end(bodies.get(path));
+      if (asked.method === 'PROPFIND' && path === '/dav/') return xml(response('/dav/', homes));
+      if (asked.method === 'PROPFIND' && path === '/home/') return xml(shown.join(''));
+      const found = members.get(path);
+      if (found === undefined) return void answer.writeHead(404).end();
+      if (body.includes('multiget')) return xml('');
+      const component = /comp-filter name="(VEVENT|VTODO|VJOURNAL)"/.exec(body)?.[1];
+      const wanted = found.filter((one) => component === undefined || one.component === component);
+      xml(wanted.map((one) => response(one.path, '<D:getetag>"1"</D:getetag>')).join(''));
+    });
+  });
+  const listeners = new Listeners();
+  const { port } = await listeners.listen(server);
+  return { url: `http://127.0.0.1:${port}/dav/`, close: () => listeners.closeAll() };
+}
+
+function escape(text: string): string {
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
+}
