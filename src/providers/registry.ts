@@ -7,6 +7,7 @@ import { icewarp } from './icewarp.js';
 import { icloud } from './icloud.js';
 import { otherImap } from './imap.js';
 import { kerio } from './kerio.js';
+import { mailboxOrg } from './mailbox-org.js';
 import { mailenable } from './mailenable.js';
 import { microsoft365 } from './microsoft365.js';
 import { openXchange } from './open-xchange.js';
@@ -14,6 +15,7 @@ import { outlook } from './outlook.js';
 import { pop } from './pop.js';
 import type { Provider, ProviderServer } from './provider.js';
 import { smartermail } from './smartermail.js';
+import { sogo } from './sogo.js';
 import { yahoo } from './yahoo.js';
 import { zimbra } from './zimbra.js';
 import { zoho } from './zoho.js';
@@ -30,12 +32,14 @@ export const PROVIDERS: readonly Provider[] = [
   gmx,
   zoho,
   fastmail,
+  mailboxOrg,
   smartermail,
   zimbra,
   kerio,
   mailenable,
   icewarp,
   openXchange,
+  sogo,
   otherImap,
   pop,
 ];

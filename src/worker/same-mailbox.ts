@@ -13,12 +13,37 @@ const IMAP_PORTS: readonly number[] = [143, 993];
 export class SameMailbox {
   async suspects(source: SourceSettings, grant: DestinationGrant, mailbox: string): Promise<boolean> {
     if (!namesMailbox(source.username, mailbox) && !namesMailbox(source.username, loginOf(grant))) return false;
-    const { host, port } = grant.endpoint;
-    const samePort = port === source.port || (IMAP_PORTS.includes(port) && IMAP_PORTS.includes(source.port));
-    if (!samePort) return false;
-    const [ours, theirs] = await Promise.all([addresses(host), addresses(source.host)]);
-    return ours.some((address) => theirs.includes(address));
+    for (const theirs of placesOf(source))
+      for (const ours of placesOfGrant(grant)) if (await isSame(ours, theirs)) return true;
+    return false;
   }
+}
+
+interface Place {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Where the old account is: its mail, and its calendars where they are named. */
+function placesOf({ type, host, port, dav }: SourceSettings): Place[] {
+  const named = dav === undefined ? [] : [placeOf(dav.url)];
+  return type === 'dav' && named.length > 0 ? named : [{ host, port }, ...named];
+}
+
+function placesOfGrant({ endpoint, dav }: DestinationGrant): Place[] {
+  return [endpoint, ...(dav === undefined ? [] : [placeOf(dav.url.replaceAll('{user}', 'user'))])];
+}
+
+function placeOf(address: string): Place {
+  const { hostname, port, protocol } = new URL(address);
+  return { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port) || (protocol === 'http:' ? 80 : 443) };
+}
+
+async function isSame(ours: Place, theirs: Place): Promise<boolean> {
+  const samePort = ours.port === theirs.port || (IMAP_PORTS.includes(ours.port) && IMAP_PORTS.includes(theirs.port));
+  if (!samePort) return false;
+  const [a, b] = await Promise.all([addresses(ours.host), addresses(theirs.host)]);
+  return a.some((address) => b.includes(address));
 }
 
 function loginOf(grant: DestinationGrant): string {

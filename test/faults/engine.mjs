@@ -23,9 +23,9 @@ process.on('message', (told) => {
 process.on('disconnect', () => process.exit(0));
 process.send({ is: 'ready' });
 
-async function run({ from, to, dav, job, options, retryFailed, waitAt, batchItems, stagingDir }) {
+async function run({ from, to, dav, job, options, retryFailed, waitAt, batchItems, stagingDir, connections = 3 }) {
   resetPeak(process.pid);
-  const { source, destination } = dav ? davSides(dav) : mailSides(from, to);
+  const { source, destination } = dav ? davSides(dav, connections) : mailSides(from, to);
   const owner = (dav ?? { from, to }).from.user;
   const mailbox = (dav ?? { from, to }).to.user;
   // The same account however often its proxy's port changes.
@@ -86,16 +86,16 @@ function mailSides(from, to) {
   return { source, destination };
 }
 
-function davSides({ from, to }) {
+function davSides({ from, to }, maxConnections) {
   const login = ({ user, password }) => ({ kind: 'password', user, password });
   const url = new URL(from.url);
   const source = new DavSource({
-    ...{ urls: { caldav: url, carddav: url }, policy, owner: from.user, maxConnections: 3 },
+    ...{ urls: { caldav: url, carddav: url }, policy, owner: from.user, maxConnections },
     login: async () => login(from),
   });
   const destination = new DavDestination({
     access: async () => ({ url: new URL(to.url), login: login(to) }),
-    ...{ policy, maxConnections: 3 },
+    ...{ policy, maxConnections },
   });
   return { source, destination };
 }

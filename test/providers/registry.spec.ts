@@ -25,8 +25,19 @@ it('the list shows the providers in the order customers know', () => {
       'GMX',
       'Zoho',
       'Fastmail',
+      'mailbox.org',
     ],
-    ...['SmarterMail', 'Zimbra', 'Kerio Connect', 'MailEnable', 'IceWarp', 'Open-Xchange', 'Other (IMAP)', 'POP'],
+    ...[
+      'SmarterMail',
+      'Zimbra',
+      'Kerio Connect',
+      'MailEnable',
+      'IceWarp',
+      'Open-Xchange',
+      'SOGo',
+      'Other (IMAP)',
+      'POP',
+    ],
   ]);
   expect(new Set(PROVIDERS.map(({ id }) => id)).size).toBe(PROVIDERS.length);
 });
