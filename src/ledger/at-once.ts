@@ -4,8 +4,8 @@ import { itemColumns } from './intents.js';
 import type { IntentId, LinkId } from './ledger.js';
 import type { FreshIntent, Placed, UsualPart, WholeIntent } from './open-intents.js';
 import { columnNames, columnValues, Parameters, type Query } from './queries.js';
-import { sizeColumn } from './rows.js';
-import { bindingColumns, notesOf, placeColumns } from './settle.js';
+import { placeColumns, sizeColumn } from './rows.js';
+import { bindingColumns, notesOf } from './settle.js';
 import { CountsDeltas, stateOf } from './settlement.js';
 
 export interface AtOnceScope {

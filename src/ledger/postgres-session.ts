@@ -10,8 +10,6 @@ import {
   readUnplaced,
   readHrefClaims,
   readUidClaims,
-  rebindFolder,
-  rekeyBindings,
   removeBindings,
   WINDOW,
   writeFlags,
@@ -47,6 +45,7 @@ import {
 } from './ledger.js';
 import { OfferedItems } from './offered-items.js';
 import { once } from './once.js';
+import { rebindFolder, rekeyBindings } from './moved-bindings.js';
 import { OpenIntents } from './open-intents.js';
 import type { Query } from './queries.js';
 import { toBinding, type BindingRow, type ItemId } from './rows.js';

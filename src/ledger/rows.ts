@@ -1,7 +1,7 @@
 import type { Digest } from '../mailbox/digest.js';
 import type { FolderId } from '../mailbox/folder.js';
 import type { ItemKey, ZonedDate } from '../mailbox/item.js';
-import type { Binding, BindingState } from './ledger.js';
+import type { Binding, BindingState, ItemPlace } from './ledger.js';
 
 /** Larger announcements are a server's nonsense; ten million of these still fit a bigint sum. */
 const MAX_SIZE = 2 ** 36;
@@ -121,4 +121,8 @@ export function toBinding(row: BindingRow): Binding {
     etag: row.etag,
     version: row.version,
   };
+}
+
+export function placeColumns(places: readonly ItemPlace[]): [string[], string[]] {
+  return [places.map((place) => place.folder), places.map((place) => hex(place.key))];
 }
