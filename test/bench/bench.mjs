@@ -3,6 +3,7 @@
 //   --count 2000[,10000]   messages in the mailbox          --rtt 0[,20,50]   round-trip time on both sides in ms
 //   --runs 3               runs of each, in turns           --peers mailferry,engine,mbsync,doveadm,offlineimap,imapsync
 //   --large 50             one more message of so many MB   --one-folder      everything in INBOX
+//   --no-dav               without contacts and events (test/bench/dav.mjs), which come last
 //   --no-second            without the second pass, in which there is nothing new
 //   --dir DIR              for the mail; default: a RAM disk where there is one. The ledger is always in the system's temp folder.
 //   --quota                both servers count what a mailbox holds, as hosters' do
@@ -37,6 +38,7 @@ const { values: options } = parseArgs({
     large: { type: 'string', default: '0' },
     'one-folder': { type: 'boolean', default: false },
     'no-second': { type: 'boolean', default: false },
+    'no-dav': { type: 'boolean', default: false },
     dir: { type: 'string', default: existsSync('/dev/shm') ? '/dev/shm' : tmpdir() },
     profile: { type: 'string' },
     rss: { type: 'string' },
@@ -60,9 +62,20 @@ let databases = 0;
 
 try {
   await main();
+  if (!options['no-dav']) await contactsAndEvents();
 } finally {
   for (const stop of toStop.reverse()) await stop();
   for (const folder of [dir, disk]) rmSync(folder, { recursive: true, force: true });
+}
+
+/** Their servers are others, so they have a bench of their own. */
+function contactsAndEvents() {
+  const child = spawn(process.execPath, [join(HERE, 'test/bench/dav.mjs')], { stdio: 'inherit' });
+  return new Promise((done, fail) =>
+    child.once('exit', (code) =>
+      code === 0 ? done() : fail(new Error(`the bench of contacts and events ended with ${code}`)),
+    ),
+  );
 }
 
 async function main() {

@@ -1,4 +1,4 @@
-// node test/bench/dav.mjs [--contacts 10000] [--events 20000] [--rtt 20]: how fast contacts and events are copied, beside a plain loop of PUTs.
+// npm run bench:dav -- [--contacts 10000] [--events 20000] [--rtt 20]: how fast contacts and events are copied, beside a plain loop of PUTs.
 //
 // Both servers are in memory and as far away as --rtt says, so that the round trips are what is measured and not somebody's disk. The ledger is the
 // real one. The loop does nothing but send one PUT after the other over a kept connection; it reads nothing, remembers nothing and checks nothing.

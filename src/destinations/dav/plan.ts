@@ -11,7 +11,7 @@ export const COMPONENT_OF: Readonly<Partial<Record<ItemKind, Component>>> = {
 
 /** Names that servers and programs give the calendar or address book that everybody has. */
 const DEFAULT_NAMES =
-  /^(default|personal|private|privat|persönlich|home|calendar|kalender|calendrier|calendario|agenda|my calendar|mein kalender|contacts?|kontakte|adressbuch|addressbook|address book|contactos|contatti|carnet d'adresses|tasks?|aufgaben|reminders|erinnerungen)$/i;
+  /^(default|personal|private|privat|persönlich|home|calendar|kalender|calendrier|calendario|agenda|my calendar|mein kalender|contacts?|kontakte|adressbuch|addressbook|address book|contactos|contatti|carnet d'adresses|tasks?|aufgaben|reminders|erinnerungen|notes?|notizen|journals?)$/i;
 /** Longest name of a collection that every server keeps. */
 const MAX_NAME = 200;
 

@@ -36,8 +36,12 @@ export interface StreamedResponse {
 export class HttpSession {
   private readonly agents = new Map<string, GuardedAgent>();
   private closed = false;
+  /** The support's log: what was asked and how it was answered, without queries, headers and bodies. */
+  private readonly say: ((line: string) => void) | null;
 
-  constructor(private readonly options: SessionOptions) {}
+  constructor(private readonly options: SessionOptions) {
+    this.say = options.policy.trace?.connection() ?? null;
+  }
 
   /** One request. A status is no error. @throws ConnectError; the signal's reason; what `use` throws. */
   async exchange<T>(
@@ -46,17 +50,22 @@ export class HttpSession {
     use: (response: StreamedResponse) => Promise<T>,
   ): Promise<T> {
     const url = checkedUrl(asked.url);
+    const what = `${asked.method ?? 'GET'} ${url.origin}${url.pathname}`;
+    const begun = performance.now();
     for (let tries = 1; ; tries++) {
       signal.throwIfAborted();
       const sent = this.send(asked, url, signal);
       try {
         const response = await sent.response;
+        this.say?.(`${what} -> ${response.statusCode ?? 0} after ${Math.round(performance.now() - begun)} ms`);
         return await this.read(response, url, use);
       } catch (error) {
         signal.throwIfAborted();
         // The server closed a kept connection at the moment it was used: it never saw the request.
         if (sent.wasReused() && !sent.answered() && tries === 1) continue;
-        throw isForeign(error) ? asHttpError(error) : error;
+        const told = isForeign(error) ? asHttpError(error) : error;
+        if (!sent.answered()) this.say?.(`${what} -> ${told instanceof ConnectError ? told.code : 'no answer'}`);
+        throw told;
       } finally {
         sent.end();
       }
