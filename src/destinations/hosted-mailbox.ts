@@ -49,6 +49,7 @@ function davAccess(grant: ResolvedGrant): DavAccess | null {
     url: new URL(dav.url.replaceAll('{user}', () => encodeURIComponent(owner))),
     login: { kind: 'password', user: grant.kind === 'imap-authzid' ? grant.authcid : grant.login, password },
     ...(dav.ca === undefined ? {} : { ca: dav.ca }),
+    ...(grant.kind === 'imap-authzid' ? { owner } : {}),
   };
 }
 

@@ -19,6 +19,8 @@ export interface DavAccess {
   readonly url: URL;
   readonly login: DavLogin;
   readonly ca?: string;
+  /** Whose account it must be, where somebody else signs in. Left out: whoever signs in. */
+  readonly owner?: string;
 }
 export interface DavAccountOptions {
   /** Asked again whenever the server refuses the login. */
@@ -63,6 +65,8 @@ export class OpenAccount {
         }
       const home = accounts.caldav?.calendarHomes[0] ?? accounts.carddav?.addressHomes[0];
       if (home === undefined) throw noAccount();
+      if (first.owner !== undefined && !Object.values(accounts).every((one) => isOf(one, first.owner!)))
+        throw noAccount();
       const server = await client.repeatable(signal, () => askServer(client, home, signal));
       return new OpenAccount(client, accounts, targetProfile(server.words), server.words);
     } catch (error) {
@@ -123,6 +127,23 @@ export class OpenAccount {
 
   close(): void {
     this.client.close();
+  }
+}
+
+/** A server may lead an administrator into his own calendars: what is the owner's names him, whole or by the part before the @. */
+function isOf({ calendarHomes, addressHomes }: DavAccount, owner: string): boolean {
+  const name = owner.toLowerCase();
+  const names = [name, name.split('@')[0]!];
+  return [...calendarHomes, ...addressHomes].every(({ pathname }) =>
+    pathname.split('/').some((part) => names.includes(decoded(part).toLowerCase())),
+  );
+}
+
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
   }
 }
 
