@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import { setImmediate, setTimeout as delay } from 'node:timers/promises';
 import type { DataSource, QueryRunner } from 'typeorm';
 import type { DoneAtOnce } from './at-once.js';
 import type { PostgresLease } from './lease.js';
@@ -67,6 +67,8 @@ export class LeasedWork {
     if (this.draining) return;
     this.draining = true;
     while (this.queue.length > 0) {
+      // Whoever is about to give something does it in this turn of the event loop.
+      await setImmediate();
       const left = await this.usually(this.queue.splice(0, TOGETHER));
       if (left.length > 0) await this.together(left);
     }

@@ -21,6 +21,9 @@ interface Try {
 /**
  * Stores staged items exactly once: the intent is committed before a byte is sent, every outcome is settled, and
  * after an unknown one it looks before it sends again. The bodies stay the caller's.
+ * @param before the settling of the batch before: what is settled or looked for here must see its claims.
+ * @returns the settling of this one: still under way where all of it was stored and the server said where. The next
+ * batch's intent, with a mark above these, may then share its transaction.
  * @throws TransferError for what is wider than one item: what could be settled is.
  */
 export async function deliver(
@@ -28,8 +31,9 @@ export async function deliver(
   folder: FolderId,
   items: readonly StagedItem[],
   readBack: ReadBack,
-): Promise<void> {
-  if (items.length === 0) return;
+  before: Promise<void>,
+): Promise<{ settling: Promise<void> }> {
+  if (items.length === 0) return { settling: before };
   const { run } = lane;
   const id = await run.ledger.intend(
     lane.id,
@@ -47,14 +51,23 @@ export async function deliver(
       if (tries > 0) run.check();
       const attempt = await tryStore(lane, todo);
       await run.step('stored-batch');
-      const rest = await settleTry(lane, folder, id, mark, todo, attempt);
+      await before;
+      const plain = isPlain(lane, todo, attempt);
+      // The next batch is intended before this one is settled, and what it stores is above this all the same.
+      if (plain) for (const outcome of attempt.outcomes.values()) if (outcome.is === 'stored') lane.stored(outcome.id);
+      const settling = settleTry(lane, folder, id, mark, todo, attempt);
+      const readingBack = settling.then(({ copied }) => {
+        if (!run.signal.aborted) readBack.begin(copied);
+      });
+      readingBack.catch(() => undefined);
+      if (plain) return { settling: readingBack };
+      const rest = await settling;
       const wide = rest.error ?? (attempt.cut && attempt.cut.scope !== 'connection' ? attempt.cut : null);
       if (wide) {
         // What is left was refused, or looked for until it could not land any more: the intent has no more to say.
         await run.ledger.dissolve(id);
         throw wide;
       }
-      if (!run.signal.aborted) readBack.begin(rest.copied);
       todo = [...rest.again];
       const mendedNow = await mend(lane, folder, id, rest.refused, mended);
       own.push(...mendedNow);
@@ -64,9 +77,21 @@ export async function deliver(
       if (tries + 1 >= MAX_TRIES) throw why ?? noAnswer();
       await run.delay(backOffMs(tries, why ?? undefined));
     }
+    return { settling: Promise.resolve() };
   } finally {
     for (const item of own) await item.body.release();
   }
+}
+
+/** All of it was stored, and the server said where. */
+function isPlain(lane: LaneState, items: readonly StagedItem[], { outcomes, cut }: Try): boolean {
+  return (
+    cut === null &&
+    items.every(({ ref }) => {
+      const outcome = outcomes.get(ref.key);
+      return outcome?.is === 'stored' && outcome.id?.epoch === lane.epoch;
+    })
+  );
 }
 
 async function tryStore(lane: LaneState, items: readonly StagedItem[]): Promise<Try> {

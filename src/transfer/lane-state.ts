@@ -1,3 +1,4 @@
+import type { DestinationId } from '../destinations/destination.js';
 import type { Binding, IntentId, ItemPlace, KnownDestinationFolder, KnownFolder, Settled } from '../ledger/ledger.js';
 import { displayPath, type DestinationFolder, type DestinationFolderId } from '../mailbox/folder.js';
 import { after, compareIds, isNumber, maxId } from './ids.js';
@@ -48,11 +49,14 @@ export class LaneState {
     for (const outcome of outcomes) {
       if (still.has(outcome.key)) continue;
       this.onSettled(outcome);
-      // Hrefs do not rise: their marks stay.
-      if (outcome.is === 'copied' && outcome.id && isNumber(outcome.id.id))
-        this.mark = maxId(this.mark, after(outcome.id.id));
+      if (outcome.is === 'copied') this.stored(outcome.id);
     }
     return unbound;
+  }
+
+  /** What is stored from now on has a higher id. Hrefs do not rise: their marks stay. */
+  stored(id: DestinationId | null): void {
+    if (id && isNumber(id.id)) this.mark = maxId(this.mark, after(id.id));
   }
 
   protected onSettled(_outcome: Settled): void {}

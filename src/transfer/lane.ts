@@ -28,6 +28,8 @@ export class Lane extends LaneState {
   /** Keys of the page at work that have no outcome yet. */
   private open = new Map<ItemKey, ItemMeta>();
   private settledCount = 0;
+  /** Of the last batch that was sent; the next one is not settled before it. */
+  private settling: Promise<void> = Promise.resolve();
   /** Set when the folder cannot be written as a whole: its items fail with it. */
   private refusing: TransferError | null = null;
 
@@ -204,7 +206,13 @@ export class Lane extends LaneState {
       }
     } finally {
       await Promise.allSettled(reading.map(async (staged) => release(await staged)));
-      await sending;
+      try {
+        await sending;
+      } finally {
+        const { settling } = this;
+        this.settling = Promise.resolve();
+        await settling;
+      }
     }
     await this.readBack.done();
   }
@@ -212,8 +220,10 @@ export class Lane extends LaneState {
   private async send(source: KnownFolder, staged: readonly StagedItem[]): Promise<void> {
     try {
       const rest = await this.alreadyThere.match(source.id, staged);
-      await deliver(this, source.id, rest, this.readBack);
-      await noteVersions(this, source, staged);
+      const { settling } = await deliver(this, source.id, rest, this.readBack, this.settling);
+      this.settling = settling.then(() => noteVersions(this, source, staged));
+      // Heard by the next batch, or at the end of the page.
+      this.settling.catch(() => {});
       await this.run.counted(source.id);
     } finally {
       await release(staged);

@@ -34,7 +34,8 @@ const PARTS: Readonly<Record<Scene, SceneParts>> = {
     faults: [
       {
         is: 'at-step',
-        step: { name: 'settled', nth: 1 },
+        // The engine waits at this one before the next batch: at the settling it may be on the wire already.
+        step: { name: 'stored-item', nth: 1 },
         act: { do: 'receive-equal', folder: 'INBOX', message: 2 },
       },
       { is: 'say', side: 'destination', command: 'APPEND', nth: 3, text: 'BYE' },

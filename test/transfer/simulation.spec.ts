@@ -74,6 +74,7 @@ async function simulate(seed: number): Promise<void> {
     try {
       await world.run({
         dieAt,
+        settlesAfter: seed % 4,
         stop: stop.signal,
         onStep: (_, nth) => {
           if (nth === stopAt) stop.abort(oneOf(['pause', 'shutdown']));

@@ -64,6 +64,30 @@ describe('a message whose APPEND', () => {
     }
   });
 
+  it('got no answer is not taken for a twin of the batch before, whose settling takes its time', async () => {
+    const world = new World({}, { onAppend: (nth) => (nth === 3 ? 'cut' : null) });
+    for (let i = 0; i < 4; i++) world.old.ensure(['INBOX']).append(message(1), [], someDay);
+    await world.run({ settlesAfter: 200 });
+    expectExactlyOnce(world);
+    expect(world.remarks()).toEqual({});
+  });
+
+  it('got no answer is not taken for an equal one that the person received while the batch before was settled', async () => {
+    const world = new World({}, { onAppend: (nth) => (nth === 3 ? 'cut' : null) });
+    for (const n of [1, 2, 3, 4]) world.old.ensure(['INBOX']).append(message(n), [], someDay);
+    let received = false;
+    await world.run({
+      settlesAfter: 5,
+      onStep: (step) => {
+        if (step !== 'stored-item' || received) return;
+        received = true;
+        world.hoster.folder(['INBOX'])!.append(message(3), [], someDay);
+      },
+    });
+    expect(world.hoster.folder(['INBOX'])!.messages).toHaveLength(5);
+    expect(world.counts()).toMatchObject({ found: 4, copied: 4 });
+  });
+
   it('got no answer is not taken for a twin that the server shows late and never said the id of', async () => {
     const quirks: FakeDestinationQuirks = { tellsIds: false, showsAfterMs: 5_000 };
     const world = new World({}, { ...quirks, onAppend: (nth) => (nth === 3 ? 'cut' : null) });

@@ -38,6 +38,8 @@ export interface RunOptions {
   readonly dieAt?: number;
   readonly stop?: AbortSignal;
   readonly onStep?: (step: Step, nth: number) => void;
+  /** A database that takes its time: turns of the event loop that pass before a batch is settled. */
+  readonly settlesAfter?: number;
 }
 
 /** An old provider, a hoster and a database that outlive every engine. */
@@ -67,7 +69,7 @@ export class World {
   /** One engine, from its birth to its end. @throws Killed when it died. */
   async run(how: RunOptions = {}): Promise<TransferEnd> {
     const gate = new Gate();
-    const ledger = this.ledger();
+    const ledger = slowed(this.ledger(), how.settlesAfter ?? 0);
     const destination = new FakeDestination(this.hoster, this.clock, this.quirks, this.appends);
     gate.onKill(() => {
       destination.kill();
@@ -165,4 +167,23 @@ export function looks(messages: readonly Pick<FakeMessage, 'bytes' | 'flags' | '
 
 export function contents(mailbox: FakeMailbox, ...path: string[]): string[] {
   return looks(mailbox.folder(path)?.messages ?? []);
+}
+
+/** The same ledger, whose sessions settle so many turns of the event loop later. */
+function slowed(ledger: MemoryLedger, turns: number): MemoryLedger {
+  const instead = <T extends object>(thing: T, name: string, method: (...args: unknown[]) => unknown): T =>
+    new Proxy(thing, {
+      get(target, asked) {
+        const value: unknown = asked === name ? method : Reflect.get(target, asked);
+        return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+      },
+    });
+  const open = (...args: Parameters<MemoryLedger['open']>) => {
+    const session = ledger.open(...args);
+    return instead(session, 'settle', async (...outcomes) => {
+      for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve));
+      return session.settle(...(outcomes as Parameters<typeof session.settle>));
+    });
+  };
+  return turns === 0 ? ledger : instead(ledger, 'open', open as (...args: unknown[]) => unknown);
 }
