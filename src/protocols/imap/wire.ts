@@ -6,10 +6,16 @@ const LF = 0x0a;
 const CR = 0x0d;
 const EMPTY = Buffer.alloc(0);
 
+/** Bytes that wait for the reader before the server is slowed down. */
+const HELD_BYTES = 256 * 1024;
+
 /** The reading half of a connection: lines and counted bytes, pulled, so that a slow reader slows the server down. */
 export class Wire {
   private chunk: Buffer = EMPTY;
   private at = 0;
+  private readonly held: Buffer[] = [];
+  private heldBytes = 0;
+  private paused = false;
   private failure: ImapFailure | null = null;
   private wake: (() => void) | null = null;
 
@@ -26,7 +32,17 @@ export class Wire {
       this.failure ??= new ImapFailure('closed', 'the server closed the connection', { cause });
       rouse();
     };
-    socket.on('readable', rouse);
+    // Not by 'readable': the stream would join what it holds, and stop the socket after every packet.
+    socket.on('data', (bytes: Buffer) => {
+      this.held.push(bytes);
+      this.heldBytes += bytes.length;
+      if (!this.paused && this.heldBytes >= HELD_BYTES) {
+        this.paused = true;
+        socket.pause();
+      }
+      rouse();
+    });
+    socket.resume();
     socket.on('end', () => stop());
     socket.on('close', () => stop());
     socket.on('error', stop);
@@ -40,8 +56,13 @@ export class Wire {
 
   private async more(): Promise<void> {
     for (;;) {
-      const next = this.socket.read() as Buffer | null;
-      if (next !== null) {
+      const next = this.held.shift();
+      if (next !== undefined) {
+        this.heldBytes -= next.length;
+        if (this.paused && this.heldBytes < HELD_BYTES / 2) {
+          this.paused = false;
+          this.socket.resume();
+        }
         this.chunk = next;
         this.at = 0;
         this.onBytes();
