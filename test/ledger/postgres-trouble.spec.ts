@@ -73,6 +73,29 @@ describe('the ledger in Postgres', () => {
     await lease.release();
   });
 
+  it('writes a batch that goes as usual in two statements, and two batches that wait at the same moment too', async () => {
+    const { session, inbox, destination, lease } = await openSession(harness);
+    const at = { epoch: EPOCH, mark: '3' };
+    const deliver = async (...numbers: number[]) => {
+      const ids = await Promise.all(numbers.map((n) => session.intend(destination, at, [intentItem(inbox, n)])));
+      await Promise.all(numbers.map((n, i) => session.settle(ids[i]!, [copied(inbox, n, n)])));
+    };
+    // Whether there are refusals is asked once.
+    await deliver(1);
+    const sent: string[] = [];
+    const { logger } = harness.dataSource;
+    harness.dataSource.logger = Object.assign(Object.create(logger) as typeof logger, {
+      logQuery: (text: string) => void sent.push(text),
+    });
+    await deliver(2);
+    await deliver(3, 4);
+    harness.dataSource.logger = logger;
+    expect(sent).toHaveLength(4);
+    expect((await session.counts()).get(inbox)).toMatchObject({ copied: 4 });
+    expect(await session.openIntents(destination)).toEqual([]);
+    await lease.release();
+  });
+
   it('takes an item out of the intent that an earlier engine left', async () => {
     const earlier = await openSession(harness);
     const { inbox, destination, link } = earlier;
