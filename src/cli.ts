@@ -86,9 +86,12 @@ program
 program
   .command('copy')
   .description('moves one mailbox into another; run again, it goes on where it was')
-  .requiredOption('--from <url>', 'the old mailbox: imaps://USER@HOST[:PORT], or imap:// for STARTTLS')
-  .requiredOption('--to <url>', 'the new mailbox, likewise')
-  .option('--items <kinds>', 'what to copy', 'mail')
+  .requiredOption(
+    '--from <url>',
+    'the old mailbox: imaps://USER@HOST[:PORT], imap:// for STARTTLS, or ews:// for Exchange',
+  )
+  .requiredOption('--to <url>', 'the new mailbox: imaps:// or imap://')
+  .option('--items <kinds>', 'what to copy: mail; from Exchange contacts,calendars,tasks,notes, too', 'mail')
   .option(
     '--exclude-folder <path>',
     'a folder to leave out with all below it, like Archive/2019 (may be given again)',
@@ -106,8 +109,12 @@ program
   .option('--to-ca <file>', 'certificate authority of the new server (PEM)')
   .option('--from-fingerprint <sha256>', 'accept exactly this certificate of the old server')
   .option('--to-fingerprint <sha256>', 'accept exactly this certificate of the new server')
-  .option('--from-admin <name>', 'sign in at the old server as this administrator (SASL PLAIN, acting for the user)')
+  .option(
+    '--from-admin <name>',
+    'sign in at the old server as this administrator, acting for the user (SASL PLAIN; Exchange: impersonation)',
+  )
   .option('--to-admin <name>', 'sign in at the new server as this administrator')
+  .option('--to-dav <url>', 'CalDAV and CardDAV of the new server, for more than mail')
   .option('--report <file>', 'write what did not arrive, item by item, as CSV')
   .option('--data-dir <folder>', 'where the ledger is kept (default: MAILFERRY_DATA_DIR)')
   .option('--json', 'one event a line')

@@ -55,7 +55,7 @@ export interface CheckedBatch {
 /** @throws JobError VALIDATION with the place in `details`; IMPERSONATION_UNSUPPORTED */
 export function checkBatch({ source, auth, options = {} }: BatchSettings): CheckedBatch {
   const { items, filters, repair, deepVerify, ...own } = options;
-  if (auth.kind === 'admin' && auth.method === 'impersonation')
+  if (auth.kind === 'admin' && auth.method === 'impersonation' && source.type !== 'ews')
     throw new JobError('IMPERSONATION_UNSUPPORTED', wordsFor('IMPERSONATION_UNSUPPORTED').message);
   const login =
     auth.kind !== 'admin'

@@ -73,12 +73,14 @@ export class Admission {
 
 /** Every server that the settings name: each is checked like the first. */
 function targetsOf(source: SourceSettings): Target[] {
-  const { dav } = source;
-  if (dav === undefined) return [source];
-  const url = new URL(dav.url);
-  const secure = url.protocol === 'https:';
-  const port = Number(url.port) || (secure ? 443 : 80);
-  return [source, { host: url.hostname, port, security: secure ? 'tls' : 'none' }];
+  const urls = [source.dav, source.ews].flatMap((named) => (named === undefined ? [] : [new URL(named.url)]));
+  return [
+    source,
+    ...urls.map(({ protocol, hostname, port }): Target => {
+      const secure = protocol === 'https:';
+      return { host: hostname, port: Number(port) || (secure ? 443 : 80), security: secure ? 'tls' : 'none' };
+    }),
+  ];
 }
 
 /**

@@ -28,8 +28,11 @@ export interface Reason {
 
 /** An administrator opens the old account: the password is his, the mail is `SourceSettings.username`'s. */
 export interface SourceLogin {
-  /** `authzid`: SASL PLAIN with an authorization identity (RFC 4616). `composite`: one name made of both. */
-  readonly method: 'authzid' | 'composite';
+  /**
+   * `authzid`: SASL PLAIN with an authorization identity (RFC 4616). `composite`: one name made of both. `impersonation`, `delegate`:
+   * Exchange's role ApplicationImpersonation, and full access to the mailbox.
+   */
+  readonly method: 'authzid' | 'composite' | 'impersonation' | 'delegate';
   /** The administrator's name. */
   readonly username: string;
   /** Of a composite name, e.g. '{user}*{admin}'. */

@@ -214,7 +214,7 @@ export const MESSAGES: Readonly<Record<string, Words>> = {
   PASSWORD_MISSING: { message: 'The password of the old account is missing.' },
   PASSWORD_INVALID: { message: 'The password is too long, or has a character that no password has.' },
   IMPERSONATION_UNSUPPORTED: {
-    message: 'Signing in by Exchange impersonation is not possible yet.',
+    message: 'Signing in by Exchange impersonation needs an Exchange server as the old one.',
     action: 'Use an administrator’s sign-in over IMAP, or ask the users for their passwords.',
   },
   ASK_USER_ONLY: {

@@ -29,10 +29,6 @@ const storable = (value: unknown): boolean => {
   return Object.entries(value).every(([key, entry]) => storable(key) && storable(entry));
 };
 const CANNOT_BE_KEPT = 'has a character that cannot be kept';
-const https = z
-  .string()
-  .max(2_000)
-  .refine((text) => /^https:$/.test(protocolOf(text)), 'is not an https:// address');
 /** Whether one in clear may be used is the operator's to say: see Admission.target. */
 const webAddress = z
   .string()
@@ -43,17 +39,17 @@ const webAddress = z
 const TEMPLATE = /^(?=[^{}]*\{(?:user|admin)\}[^{}]*\{(?:user|admin)\}[^{}]*$)(?=.*\{user\})(?=.*\{admin\})/;
 export const LOGIN = z
   .strictObject({
-    method: z.enum(['authzid', 'composite']),
+    method: z.enum(['authzid', 'composite', 'impersonation', 'delegate']),
     username: line(320).transform((text) => text.trim()),
     template: line(200)
       .refine((text) => TEMPLATE.test(text), 'must hold {user} and {admin}, each once')
       .optional(),
   })
-  .refine(({ method, template }) => method === 'authzid' || template !== undefined, {
+  .refine(({ method, template }) => method !== 'composite' || template !== undefined, {
     path: ['template'],
     error: 'is missing',
   })
-  .refine(({ method, username }) => method === 'authzid' || !NEVER_IN_ADDRESS.test(username), {
+  .refine(({ method, username }) => method !== 'composite' || !NEVER_IN_ADDRESS.test(username), {
     path: ['username'],
     error: UNSAFE_IN_LOGIN,
   });
@@ -80,7 +76,7 @@ const SOURCE = z.strictObject({
     .optional(),
   login: LOGIN.optional(),
   dav: z.strictObject({ url: webAddress }).optional(),
-  ews: z.strictObject({ url: https }).optional(),
+  ews: z.strictObject({ url: webAddress }).optional(),
   options: z
     .record(z.string().regex(/^[a-zA-Z][a-zA-Z0-9]{0,40}$/), z.union([z.string().max(500), z.number(), z.boolean()]))
     .refine((options) => !Object.keys(options).some((key) => /pass|secret|token/i.test(key)), 'may hold no secret')

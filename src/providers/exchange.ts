@@ -1,29 +1,28 @@
-import { ASKED, mailAnd, NOWHERE, type Provider } from './provider.js';
+import { type Provider, throughout } from './provider.js';
 
-/** Exchange on a company's own server. EWS, which also gives the rest, is a source to come. */
+/** Exchange on a company's own server, or a hoster's: all it has, over EWS. */
 export const exchange: Provider = {
   id: 'exchange',
   name: 'Microsoft Exchange',
-  comes: 'imap',
-  servers: [ASKED],
+  comes: 'ews',
+  servers: [{ host: null, port: 443, security: 'tls' }],
   asksForServer: true,
   username: 'domain-user',
-  gives: mailAnd({}),
-  // Set-ImapSettings: 16 connections per user.
-  limits: { maxConnections: 5 },
-  matches: NOWHERE,
+  gives: throughout(),
+  // EWSMaxConcurrency is 27 for a user since Exchange 2013, 10 before.
+  limits: { maxConnections: 4 },
+  matches: { domains: [], mx: [] },
   hosts: [],
   refusalMeans: 'AUTH_FAILED',
   words: {
-    summary: "A company's own Exchange server. Mail only, and only if the server offers IMAP.",
-    first: 'Ask the administrator of the Exchange server whether IMAP is switched on, and for its name.',
-    note: 'Contacts, calendars, tasks and notes cannot be fetched from Exchange yet.',
+    summary: 'Exchange on a server of a company or a hoster: mail, contacts, calendars, tasks and notes.',
+    first:
+      'Find the name of the Exchange server: it stands in the address line of the browser when you read your mail there (Outlook on the web).',
+    note: 'Not for Microsoft 365: since 1 October 2026 Microsoft has closed this way (Exchange Web Services) there, and removes it on 1 April 2027. If your server offers IMAP only, choose “Other (IMAP)”.',
     placeholder: 'COMPANY\\anna or anna@company.example',
     errors: {
       AUTH_FAILED:
-        'The server refused the user name or the password. Exchange also answers like this when IMAP is switched off for the mailbox.',
-      IMAP_DISABLED:
-        'IMAP is switched off for this mailbox. The administrator of the Exchange server can switch it on.',
+        'The server refused the user name or the password. Some Exchange servers want COMPANY\\name instead of the address; others let programs in only when their administrator has allowed it.',
     },
   },
 };

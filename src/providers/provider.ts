@@ -2,10 +2,11 @@ import type { ItemKind } from '../mailbox/kinds.js';
 import type { Security } from '../mailbox/target.js';
 
 /**
- * How an account of this provider can be moved today. `imap`: now. `imap-soon-oauth`: over IMAP once we can sign in with
+ * How an account of this provider can be moved today. `imap`: now. `ews`: now, with all it has, over Exchange's web
+ * services. `imap-soon-oauth`: over IMAP once we can sign in with
  * OAuth, so not now. `not-available`: by no way we have.
  */
-export type Availability = 'imap' | 'imap-soon-oauth' | 'not-available';
+export type Availability = 'imap' | 'ews' | 'imap-soon-oauth' | 'not-available';
 
 /** What the server takes as a user name. */
 export type UsernameForm = 'address' | 'local-part' | 'domain-user' | 'any';
@@ -109,6 +110,11 @@ const NOTHING_YET: Provider['gives'] = {
 /** Mail, and by CalDAV and CardDAV the rest; not all servers keep notes. */
 export function everything(rest: Partial<Omit<Provider['gives'], 'mail'>> = {}): Provider['gives'] {
   return { mail: 'yes', contacts: 'yes', calendars: 'yes', tasks: 'yes', notes: 'not-offered', ...rest };
+}
+
+/** All five kinds. */
+export function throughout(): Provider['gives'] {
+  return { mail: 'yes', contacts: 'yes', calendars: 'yes', tasks: 'yes', notes: 'yes' };
 }
 
 /** Mail now, the rest as told. */

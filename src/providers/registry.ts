@@ -51,7 +51,7 @@ export function providerFor(id: string): Provider | null {
 }
 
 export function isAvailable(provider: Provider): boolean {
-  return provider.comes === 'imap';
+  return provider.comes === 'imap' || provider.comes === 'ews';
 }
 
 export interface MailDomain {

@@ -1,11 +1,13 @@
 import { DavSource, type DavSourceOptions } from './dav/dav-source.js';
 import { GmailSource, type GmailSourceOptions } from './gmail/gmail-source.js';
+import { EwsSource, type EwsSourceOptions } from './ews/ews-source.js';
 import type { Source } from './source.js';
 
 /** What each kind of source is built from. A new source is a line here and in the list below. */
 export interface SourceOptions {
   readonly imap: GmailSourceOptions;
   readonly dav: DavSourceOptions;
+  readonly ews: EwsSourceOptions;
 }
 export type SourceKind = keyof SourceOptions;
 
@@ -13,6 +15,7 @@ const SOURCES: { readonly [Kind in SourceKind]: (options: SourceOptions[Kind]) =
   // Plain IMAP wherever the server has no labels.
   imap: (options) => new GmailSource(options),
   dav: (options) => new DavSource(options),
+  ews: (options) => new EwsSource(options),
 };
 
 export function isSourceKind(kind: string): kind is SourceKind {

@@ -15,13 +15,15 @@ import type { GmailSourceOptions } from '../sources/gmail/gmail-source.js';
 import { createSource, isSourceKind } from '../sources/source-registry.js';
 import type { Source } from '../sources/source.js';
 import type { Reading } from './endpoints.js';
-import { imapLogin } from './source-login.js';
+import { ewsLogin, ewsMailbox, imapLogin } from './source-login.js';
 
 export interface Ground {
   /** Default: mail alone. */
   readonly reading?: Pick<Reading, 'kinds' | 'lookAtAll'>;
   readonly policy: ConnectPolicy;
   readonly worker: Pick<ResolvedOptions['worker'], 'connections'>;
+  /** PEM: instead of the authorities Node knows. */
+  readonly ca?: string;
 }
 
 /**
@@ -37,6 +39,8 @@ export function openSource(
 ): Source {
   const { type } = settings;
   if (!isSourceKind(type)) throw unsupported();
+  if (type === 'ews') return ewsSource(settings, secret, ground);
+  if (settings.login?.method === 'impersonation' || settings.login?.method === 'delegate') throw unsupported();
   if (type === 'dav') return davSource(settings, secret, ground, addressOf(settings));
   const mail = imapSource(settings, secret, ground, more);
   const { kinds = ['mail'], lookAtAll = false } = ground.reading ?? {};
@@ -67,12 +71,39 @@ function imapSource(
   });
 }
 
-function unsupported(): TransferError {
-  return new TransferError(reasonFor('SOURCE_UNSUPPORTED').message, {
+function ewsSource(settings: SourceSettings, secret: SourceSecret, ground: Ground): Source {
+  const { host, username, caFingerprint, options = {} } = settings;
+  // Only a tenant that opened it still lets anybody in there, and then by a token.
+  if (providerOfHost(host)?.id === 'microsoft365' && secret.token === undefined) throw unsupported('EWS_CLOSED');
+  const mailbox = ewsMailbox(settings);
+  return createSource('ews', {
+    url: ewsUrl(settings),
+    login: async () => ewsLogin(settings, secret),
+    mailbox,
+    policy: ground.policy,
+    owner: username,
+    trust: {
+      ...(caFingerprint === undefined ? {} : { caFingerprint }),
+      ...(ground.ca === undefined ? {} : { ca: ground.ca }),
+    },
+    maxConnections: connectionsTo(settings, ground.worker.connections),
+    classifySignIn: ({ text }) => meaningOf(settings, text, null),
+    archive: options['archive'] === true,
+    publicFolders: options['publicFolders'] === true,
+  });
+}
+
+function ewsUrl({ host, port, security, ews }: SourceSettings): URL {
+  const named = host.includes(':') ? `[${host}]` : host;
+  return new URL(ews?.url ?? `${security === 'none' ? 'http' : 'https'}://${named}:${port}/`);
+}
+
+function unsupported(code = 'SOURCE_UNSUPPORTED'): TransferError {
+  return new TransferError(reasonFor(code).message, {
     side: 'source',
     scope: 'job',
     retry: 'never',
-    code: 'SOURCE_UNSUPPORTED',
+    code,
   });
 }
 

@@ -82,9 +82,11 @@ export class EwsTransport {
   async ask<T>(
     operation: string,
     envelope: string,
-    signal: AbortSignal,
+    outer: AbortSignal,
     read: (response: StreamedResponse) => Promise<T>,
   ): Promise<T> {
+    // One of its own for each request: a run has one signal for all of them, and Node counts who listens.
+    const signal = AbortSignal.any([outer]);
     let waited = 0;
     for (let tries = 1; ; tries++) {
       const begun = Date.now();

@@ -28,14 +28,17 @@ export const Source = z
     caFingerprint: line(128).optional().describe('SHA-256 of the one certificate that is accepted unchecked'),
     login: z
       .strictObject({
-        method: z.enum(['authzid', 'composite']),
+        method: z.enum(['authzid', 'composite', 'impersonation', 'delegate']),
         username: line(320).describe("The administrator's name; the secret is his"),
         template: line(200).optional().describe("Of a composite name: '{user}*{admin}'"),
       })
       .optional()
       .describe('An administrator opens the account of `username`'),
     dav: z.strictObject({ url: line(2000) }).optional(),
-    ews: z.strictObject({ url: line(2000) }).optional(),
+    ews: z
+      .strictObject({ url: line(2000) })
+      .optional()
+      .describe('Address of Exchange.asmx, where it is not the usual one'),
     options: z.record(z.string().max(64), z.union([z.string().max(500), z.number(), z.boolean()])).optional(),
   })
   .describe('The old account. Give a password or a token; it is sealed at once and never comes back.');

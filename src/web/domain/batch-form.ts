@@ -2,6 +2,7 @@ import type { BatchView } from '../../batches/batch.js';
 import { USERNAME_RULES } from '../../batches/batch.js';
 import type { BatchSettings, NewBatchAuth } from '../../batches/contract.js';
 import { JobError } from '../../jobs/contract.js';
+import { ITEM_KINDS } from '../../mailbox/kinds.js';
 import { field, secretField, type FormBody } from '../form-body.js';
 
 /** What was typed about the old server, as text. Never holds a password. */
@@ -9,6 +10,8 @@ export interface ServerForm {
   readonly name: string;
   /** The address "find my settings" is asked for. */
   readonly address: string;
+  /** By what the old server is read. */
+  readonly kind: 'imap' | 'ews';
   readonly host: string;
   readonly port: string;
   readonly security: 'tls' | 'starttls' | 'none';
@@ -25,6 +28,7 @@ export interface ServerForm {
 export const SERVER_FIELDS = [
   'name',
   'address',
+  'kind',
   'host',
   'port',
   'security',
@@ -43,6 +47,7 @@ export type ServerErrors = Partial<Record<(typeof SERVER_FIELDS)[number], string
 const EMPTY: ServerForm = {
   name: '',
   address: '',
+  kind: 'imap',
   host: '',
   port: '',
   security: 'tls',
@@ -55,7 +60,10 @@ const EMPTY: ServerForm = {
   oldDomain: '',
   userTemplate: '{local}',
 };
-const DEFAULT_PORTS = { tls: 993, starttls: 143, none: 143 } as const;
+const DEFAULT_PORTS = {
+  imap: { tls: 993, starttls: 143, none: 143 },
+  ews: { tls: 443, starttls: 443, none: 80 },
+} as const;
 
 export function emptyForm(askUserOnly: boolean): ServerForm {
   return askUserOnly ? { ...EMPTY, auth: 'ask-user' } : EMPTY;
@@ -67,12 +75,13 @@ export function formOf({ name, source, auth, options }: BatchView): ServerForm {
   return {
     ...EMPTY,
     name,
+    kind: source.type === 'ews' ? 'ews' : 'imap',
     host: source.host,
     port: String(source.port),
     security: source.security,
     fingerprint: source.caFingerprint ?? '',
     auth: auth.kind,
-    method: source.login?.method ?? EMPTY.method,
+    method: source.login?.method === 'delegate' ? EMPTY.method : (source.login?.method ?? EMPTY.method),
     admin: source.login?.username ?? '',
     template: source.login?.template ?? EMPTY.template,
     rule: usernames.rule,
@@ -87,6 +96,7 @@ export function readServerForm(body: FormBody): ServerForm {
   return {
     name: field(body, 'name'),
     address: field(body, 'address'),
+    kind: one('kind', ['imap', 'ews'], 'imap'),
     host: field(body, 'host'),
     port: field(body, 'port'),
     security: one('security', ['tls', 'starttls', 'none'], 'tls'),
@@ -103,8 +113,8 @@ export function readServerForm(body: FormBody): ServerForm {
 
 /** The settings the form means; whether they are right is said by the batches room. */
 export function settingsOf(form: ServerForm, body: FormBody): BatchSettings & { readonly name: string } {
-  const { host, security, fingerprint, rule } = form;
-  const port = form.port === '' ? DEFAULT_PORTS[security] : Number(form.port);
+  const { kind, host, security, fingerprint, rule } = form;
+  const port = form.port === '' ? DEFAULT_PORTS[kind][security] : Number(form.port);
   const auth: NewBatchAuth =
     form.auth === 'admin'
       ? {
@@ -117,9 +127,11 @@ export function settingsOf(form: ServerForm, body: FormBody): BatchSettings & { 
       : { kind: form.auth };
   return {
     name: form.name,
-    source: { type: 'imap', host, port, security, ...(fingerprint !== '' && { caFingerprint: fingerprint }) },
+    source: { type: kind, host, port, security, ...(fingerprint !== '' && { caFingerprint: fingerprint }) },
     auth,
     options: {
+      // Exchange gives all it has by one sign-in.
+      ...(kind === 'ews' && { items: [...ITEM_KINDS] }),
       usernames: {
         rule,
         ...(rule === 'old-domain' && { domain: form.oldDomain }),

@@ -167,6 +167,7 @@ export class BatchServerController {
         'connection.securities',
       ),
       methods: select(['composite', 'authzid', 'impersonation'], form.method, 'batch.server.methods'),
+      kinds: select(['imap', 'ews'], form.kind, 'batch.server.kinds'),
       rules: select(['address', 'local-part', 'old-domain', 'template'], form.rule, 'batch.server.rules'),
     });
     res.status(status).send(html);

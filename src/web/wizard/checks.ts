@@ -14,7 +14,10 @@ const MAX_USERNAME = 320;
 const MAX_PASSWORD = 1024;
 const MAX_PORT = 65_535;
 const CONTROL = /[\u0000-\u001f\u007f]/;
-const DEFAULT_PORTS = { tls: 993, starttls: 143, none: 143 } as const;
+const DEFAULT_PORTS = {
+  imap: { tls: 993, starttls: 143, none: 143 },
+  ews: { tls: 443, starttls: 443, none: 80 },
+} as const;
 
 export interface ConnectionRules {
   readonly allowPlaintext: boolean;
@@ -26,6 +29,8 @@ export interface ConnectionRules {
   readonly sealedFor: Pick<SourceSettings, 'host' | 'security' | 'username'> | null;
   readonly needsDestinationSecret: boolean;
   readonly hasDestinationSecret: boolean;
+  /** By what the old account is read. Default: IMAP. */
+  readonly speaks?: 'imap' | 'ews';
 }
 
 export interface CheckedConnection {
@@ -55,7 +60,7 @@ export function checkConnection(
   if (form.security === 'none' && !rules.allowPlaintext)
     errors.security = { key: 'connection.errors.plaintextForbidden' };
 
-  const port = form.port === '' ? DEFAULT_PORTS[form.security] : parseWholeNumber(form.port);
+  const port = form.port === '' ? DEFAULT_PORTS[rules.speaks ?? 'imap'][form.security] : parseWholeNumber(form.port);
   if (port === null || port < 1 || port > MAX_PORT) errors.port = { key: 'connection.errors.portInvalid' };
   else if (rules.ports && !rules.ports.includes(port))
     errors.port = { key: 'connection.errors.portForbidden', values: { ports: rules.ports.join(', ') } };
@@ -87,10 +92,12 @@ export function checkConnection(
 }
 
 /**
- * The address of calendars and contacts: '' is none. A sealed password does not go to another address than it was typed for.
+ * The address of calendars and contacts, or of Exchange's web service: '' is none. A sealed password does not go to another
+ * address than it was typed for.
  * Null: nothing against it.
  */
-export function checkDavUrl(
+export function checkServiceUrl(
+  name: 'davUrl' | 'ewsUrl',
   typed: string,
   password: string,
   before: SourceSettings,
@@ -101,13 +108,14 @@ export function checkDavUrl(
     try {
       url = new URL(typed);
     } catch {
-      return { davUrl: { key: 'connection.errors.davInvalid' } };
+      return { [name]: { key: `connection.errors.${name}Invalid` } };
     }
     const scheme = url.protocol === 'https:' || (allowPlaintext && url.protocol === 'http:');
     if (!scheme || url.username !== '' || url.password !== '' || normaliseHost(url.hostname) === null)
-      return { davUrl: { key: 'connection.errors.davInvalid' } };
+      return { [name]: { key: `connection.errors.${name}Invalid` } };
   }
-  if (password === '' && before.host !== '' && (before.dav?.url ?? '') !== typed)
+  const known = name === 'davUrl' ? before.dav : before.ews;
+  if (password === '' && before.host !== '' && (known?.url ?? '') !== typed)
     return { password: { key: 'connection.errors.passwordAgain' } };
   return null;
 }

@@ -18,7 +18,9 @@ export interface ProviderView {
   readonly unavailable: string | null;
   readonly givesNow: readonly ItemKind[];
   readonly gives: Readonly<Record<ItemKind, Giving>>;
-  /** Its address of calendars and contacts is known and always the same, so they are ticked unless somebody unticks them. */
+  /** By what the old account is read. */
+  readonly speaks: 'imap' | 'ews';
+  /** Its calendars and contacts need no address of their own, so they are ticked unless somebody unticks them. */
   readonly knowsDav: boolean;
   /** Server, port and encryption where they are known. */
   readonly preset: Omit<ConnectionForm, 'username'> | null;
@@ -72,7 +74,8 @@ function view(provider: Provider, say: Say): ProviderView {
     unavailable: optional('unavailable', words.unavailable),
     givesNow: ITEM_KINDS.filter((kind) => provider.gives[kind] === 'yes'),
     gives: provider.gives,
-    knowsDav: typeof provider.dav === 'object',
+    speaks: provider.comes === 'ews' ? 'ews' : 'imap',
+    knowsDav: typeof provider.dav === 'object' || provider.comes === 'ews',
     preset: server && { host: server.host, port: String(server.port), security: server.security },
     hidesServer: !provider.asksForServer && server !== null,
     appPassword: provider.refusalMeans === 'AUTH_NEEDS_APP_PASSWORD',

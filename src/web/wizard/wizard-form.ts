@@ -26,6 +26,11 @@ const schema = z.object({
   connection: connection.nullable().catch(null),
   /** Address of calendars and contacts, as typed; '' where the provider's is known or none was given. */
   davUrl: text,
+  /** Address of Exchange's web service, as typed; '' for the usual one. */
+  ewsUrl: text,
+  /** Exchange: the archive mailbox and public folders, too. */
+  archive: z.boolean().catch(false),
+  publicFolders: z.boolean().catch(false),
   /** The address "find my settings" was asked for. */
   address: text,
   existing: z.enum(['keep', 'replace']).catch('keep'),
@@ -81,6 +86,9 @@ export function readForm(draft: Draft): WizardForm {
         username: source.username,
       }),
     davUrl: form.davUrl || (source?.dav?.url ?? ''),
+    ewsUrl: form.ewsUrl || (source?.ews?.url ?? ''),
+    archive: form.archive || source?.options?.['archive'] === true,
+    publicFolders: form.publicFolders || source?.options?.['publicFolders'] === true,
     kinds: form.kinds ?? (job.items.length > 0 ? [...job.items] : null),
     exclude: form.exclude ?? job.filters.excludeFolders ?? [],
     include: form.include ?? job.filters.includeFolders ?? [],

@@ -73,7 +73,7 @@ function sampleEvent(n: number): EventWish {
     zone: zones[n % zones.length]!,
     location: n % 2 === 0 ? `Room ${n}` : undefined,
     body: `About event ${n}\r\n\r\nSecond line, with; odd\\ signs`,
-    categories: n % 8 === 0 ? ['Blue', 'Team, inner'] : [],
+    categories: n % 8 === 0 ? ['Blue', 'Team inner'] : [],
     busy: (['Busy', 'Free', 'Tentative', 'OOF', 'WorkingElsewhere'] as const)[n % 5]!,
     sensitivity: (['Normal', 'Private', 'Confidential', 'Personal'] as const)[n % 4]!,
     ...(n % 3 === 0 ? { reminder: 15 } : {}),

@@ -596,6 +596,38 @@ describe('the wizard where the new mailbox takes contacts and calendars', () => 
     expect(job().view.source.dav).toEqual({ url: 'https://dav.old.example/x/' });
   });
 
+  it('reads Exchange with all it has by one sign-in, its archive and public folders where somebody ticks them', async () => {
+    await toItems('exchange');
+    await alice.submit('/items', { kinds: ['mail', 'contacts', 'calendars', 'tasks', 'notes'] });
+    expect(job().view.items).toEqual(['mail', 'contacts', 'calendars', 'tasks', 'notes']);
+    expect(alice.text).toContain('Exchange server');
+    expect(alice.text).not.toContain('Address of calendars and contacts');
+    const typed = { ...CONNECTION, host: 'mail.corp.example', port: '', username: 'CORP\\alice' };
+    await alice.submit('/connection', { ...typed, ewsUrl: 'mail.corp.example/EWS', do: 'test' });
+    expect(alice.text).toContain('https://mail.example.org/EWS/Exchange.asmx');
+    const ewsUrl = 'https://ews.corp.example/EWS/Exchange.asmx';
+    await alice.submit('/connection', { ...typed, ewsUrl, archive: '1', do: 'test' });
+    expect(job().view.source).toMatchObject({
+      type: 'ews',
+      provider: 'exchange',
+      host: 'mail.corp.example',
+      port: 443,
+      username: 'CORP\\alice',
+      ews: { url: ewsUrl },
+      options: { archive: true },
+    });
+    // The sealed password goes nowhere else.
+    await alice.goto(`/new/${job().view.id}/connection`);
+    await alice.submit('/connection', {
+      ...typed,
+      password: '',
+      ewsUrl: 'https://thief.example/EWS/Exchange.asmx',
+      do: 'test',
+    });
+    expect(alice.text).toContain('please type the password again');
+    expect(job().view.source.ews).toEqual({ url: ewsUrl });
+  });
+
   it('does not ask where the address is always the same, nor for what the provider does not give', async () => {
     await toItems('fastmail');
     await alice.submit('/items', { kinds: ['mail', 'calendars', 'tasks'] });

@@ -12,6 +12,7 @@ export interface CopyArguments {
   readonly toFingerprint?: string;
   readonly fromAdmin?: string;
   readonly toAdmin?: string;
+  readonly toDav?: string;
   readonly items: string;
   readonly excludeFolder: readonly string[];
   readonly since?: string;
@@ -32,10 +33,17 @@ export interface MailboxUrl {
   readonly port: number;
   readonly security: 'tls' | 'starttls';
   readonly user: string;
+  /** Exchange, over EWS: the path of its web service, '/' to look for it. Left out: IMAP. */
+  readonly ews?: string;
 }
 
-const PORTS = { 'imaps:': { port: 993, security: 'tls' }, 'imap:': { port: 143, security: 'starttls' } } as const;
-const HOW = 'imaps://USER@HOST[:PORT] for TLS, imap://USER@HOST[:PORT] for STARTTLS';
+const IMAP = { 'imaps:': { port: 993, security: 'tls' }, 'imap:': { port: 143, security: 'starttls' } } as const;
+const PORTS = {
+  '--from': { ...IMAP, 'ews:': { port: 443, security: 'tls' } },
+  '--to': IMAP,
+} as const;
+const HOW_IMAP = 'imaps://USER@HOST[:PORT] for TLS, imap://USER@HOST[:PORT] for STARTTLS';
+const HOW = { '--from': `${HOW_IMAP}, ews://USER@HOST[:PORT] for Exchange`, '--to': HOW_IMAP } as const;
 
 /**
  * `imaps://anna@old.example@mail.old.example:993`: the last @ is before the host. What was typed is never repeated: there may
@@ -47,36 +55,44 @@ export function parseMailboxUrl(text: string, option: '--from' | '--to'): Mailbo
   try {
     url = new URL(text);
   } catch {
-    throw new UsageError(`${option} is not a URL: it must be ${HOW}`);
+    throw new UsageError(`${option} is not a URL: it must be ${HOW[option]}`);
   }
-  const { port, security } = PORTS[url.protocol as keyof typeof PORTS] ?? {};
-  if (port === undefined || security === undefined) throw new UsageError(`${option} must be ${HOW}`);
+  const known: Readonly<Record<string, { readonly port: number; readonly security: 'tls' | 'starttls' } | undefined>> =
+    PORTS[option];
+  const { port, security } = known[url.protocol] ?? {};
+  if (port === undefined || security === undefined) throw new UsageError(`${option} must be ${HOW[option]}`);
+  const isEws = url.protocol === 'ews:';
   if (url.password !== '')
     throw new UsageError(
       `${option} has a password in it, which everybody on this machine can read in the list of processes: ` +
         `leave it out, set ${passwordVariable(option)} or wait for the question, and change that password`,
     );
-  if ((url.pathname !== '' && url.pathname !== '/') || url.search !== '' || url.hash !== '')
-    throw new UsageError(`${option} names a whole mailbox, so nothing may follow the host: ${HOW}`);
+  if ((!isEws && url.pathname !== '' && url.pathname !== '/') || url.search !== '' || url.hash !== '')
+    throw new UsageError(`${option} names a whole mailbox, so nothing may follow the host: ${HOW[option]}`);
   const user = decoded(url.username, option);
-  if (user === '') throw new UsageError(`${option} names no user: ${HOW}`);
+  if (user === '') throw new UsageError(`${option} names no user: ${HOW[option]}`);
   const host = decoded(url.hostname, option).replace(/^\[|\]$/g, '');
-  if (parseHost(host) === null) throw new UsageError(`${option} names no server: ${HOW}`);
-  return { host, security, port: url.port === '' ? port : Number(url.port), user };
+  if (parseHost(host) === null) throw new UsageError(`${option} names no server: ${HOW[option]}`);
+  const side = { host, security, port: url.port === '' ? port : Number(url.port), user };
+  return isEws ? { ...side, ews: url.pathname === '' ? '/' : url.pathname } : side;
 }
 
 export function passwordVariable(option: '--from' | '--to'): string {
   return option === '--from' ? 'MAILFERRY_FROM_PASSWORD' : 'MAILFERRY_TO_PASSWORD';
 }
 
-/** @throws UsageError */
-export function parseItems(text: string): ItemKind[] {
+/** @param from whether it gives more than mail @param dav where more than mail would go @throws UsageError */
+export function parseItems(text: string, from: MailboxUrl, dav: string | undefined): ItemKind[] {
   const names = text.split(',').map((name) => name.trim());
   const wrong = names.find((name) => !isItemKind(name));
   if (wrong !== undefined) throw new UsageError(`--items must be of ${ITEM_KINDS.join(', ')}, separated by commas`);
   const kinds = ITEM_KINDS.filter((kind) => names.includes(kind));
-  if (kinds.some((kind) => kind !== 'mail'))
-    throw new UsageError('--items: only mail can be copied from one IMAP server to another');
+  if (kinds.every((kind) => kind === 'mail')) return kinds;
+  if (from.ews === undefined) throw new UsageError('--items: only mail can be copied from one IMAP server to another');
+  if (dav === undefined)
+    throw new UsageError(
+      '--items: contacts, calendars, tasks and notes need the address of CalDAV and CardDAV in --to-dav',
+    );
   return kinds;
 }
 
@@ -110,6 +126,19 @@ export function parseFingerprint(text: string, option: string): string {
   if (!/^[0-9a-f]{64}$/.test(hex))
     throw new UsageError(`${option} must be the SHA-256 of a certificate: 64 hexadecimal digits, colons allowed`);
   return hex;
+}
+
+/** @throws UsageError */
+export function parseDav(text: string): string {
+  let url: URL;
+  try {
+    url = new URL(text);
+  } catch {
+    throw new UsageError('--to-dav is not a URL: it must be like https://dav.new.example/');
+  }
+  if (url.protocol !== 'https:' || url.username !== '' || url.password !== '')
+    throw new UsageError('--to-dav must be like https://dav.new.example/, without user name and password');
+  return text;
 }
 
 function decoded(text: string, option: string): string {

@@ -17,7 +17,7 @@ export async function tellPlan(
   const mailbox = accountOf(wish.to);
   const panel = new ShellPanel(wish.to, passwords.to, mailbox);
   const source = endpoints.source(sourceOf(wish.from), { password: passwords.from });
-  const destination = endpoints.destination(() => panel.openDestination());
+  const destination = endpoints.destination(() => panel.openDestination(), undefined, wish.items);
   try {
     const connected = await Promise.allSettled([source.connect(signal), destination.connect(signal)]);
     for (const one of connected) if (one.status === 'rejected') throw one.reason;

@@ -32,7 +32,7 @@ export function shellEndpoints(
       const source = openSource(
         settings,
         secret,
-        { policy: POLICY, worker },
+        { policy: POLICY, worker, ...(ca === undefined ? {} : { ca }) },
         {
           target: { host, port, security, ...(ca ? { ca } : {}), ...(caFingerprint ? { caFingerprint } : {}) },
           ...(admin === undefined
@@ -42,7 +42,7 @@ export function shellEndpoints(
       );
       return counting(source, (items) => (announced = items));
     },
-    destination: (grant) => openHostedMailbox(grant, DESTINATION_CONNECTIONS),
+    destination: (grant, trace, kinds) => openHostedMailbox(grant, DESTINATION_CONNECTIONS, trace, kinds),
     discover: () => Promise.resolve({ found: false }),
   };
 }

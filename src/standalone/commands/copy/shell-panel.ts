@@ -28,12 +28,13 @@ export class ShellPanel implements HostPanel {
   }
 
   async openDestination(): Promise<DestinationGrant> {
-    const { host, port, security, ca, caFingerprint, user, admin } = this.to;
+    const { host, port, security, ca, caFingerprint, user, admin, dav } = this.to;
     const common = {
       grantId: randomUUID(),
       expiresAt: new Date(Date.now() + GRANT_MS),
       endpoint: { host, port, security, ...(ca ? { ca } : {}), ...(caFingerprint ? { caFingerprint } : {}) },
       secret: { reveal: () => Promise.resolve(this.password) },
+      ...(dav === undefined ? {} : { dav: { url: dav, ...(ca ? { ca } : {}) } }),
     };
     return admin === undefined
       ? { ...common, kind: 'user-secret', login: user }

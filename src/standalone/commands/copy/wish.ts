@@ -5,6 +5,7 @@ import { UsageError } from '../usage.js';
 import {
   type CopyArguments,
   type MailboxUrl,
+  parseDav,
   parseFingerprint,
   parseFolder,
   parseItems,
@@ -18,8 +19,10 @@ export interface Side extends MailboxUrl {
   /** PEM. */
   readonly ca?: string;
   readonly caFingerprint?: string;
-  /** Who signs in and acts for the user (SASL PLAIN with an authorization identity, RFC 4616). */
+  /** Who signs in and acts for the user: SASL PLAIN with an authorization identity (RFC 4616), at Exchange by impersonation. */
   readonly admin?: string;
+  /** Address of CalDAV and CardDAV; '{user}' stands for the user. */
+  readonly dav?: string;
 }
 
 /** What is to be copied from where to where, checked. */
@@ -35,7 +38,11 @@ export interface CopyWish {
 /** @throws UsageError */
 export function wishOf(args: CopyArguments): CopyWish {
   const from = side(parseMailboxUrl(args.from, '--from'), 'from', args.fromCa, args.fromFingerprint, args.fromAdmin);
-  const to = side(parseMailboxUrl(args.to, '--to'), 'to', args.toCa, args.toFingerprint, args.toAdmin);
+  const dav = args.toDav === undefined ? undefined : parseDav(args.toDav);
+  const to = {
+    ...side(parseMailboxUrl(args.to, '--to'), 'to', args.toCa, args.toFingerprint, args.toAdmin),
+    ...(dav === undefined ? {} : { dav }),
+  };
   if (accountOf(from) === accountOf(to)) throw new UsageError('--from and --to are the same mailbox');
   if (args.replace && args.confirm?.toLowerCase() !== to.user.toLowerCase())
     throw new UsageError(
@@ -44,7 +51,7 @@ export function wishOf(args: CopyArguments): CopyWish {
   return {
     from,
     to,
-    items: parseItems(args.items),
+    items: parseItems(args.items, from, dav),
     existing: args.replace ? 'replace' : 'keep',
     filters: {
       ...(args.excludeFolder.length === 0 ? {} : { excludeFolders: args.excludeFolder.map(parseFolder) }),
@@ -57,19 +64,27 @@ export function wishOf(args: CopyArguments): CopyWish {
 
 /** `anna@old.example@mail.old.example`: a mailbox of that name may be on more than one server. */
 export function accountOf({ user, host, port }: MailboxUrl): string {
-  const usual = port === 993 || port === 143;
+  const usual = port === 993 || port === 143 || port === 443;
   return `${user}@${host}${usual ? '' : `:${port}`}`.toLowerCase();
 }
 
-export function sourceOf({ host, port, security, user, caFingerprint }: Side): SourceSettings {
+export function sourceOf({ host, port, security, user, caFingerprint, ews, admin }: Side): SourceSettings {
   return {
-    type: 'imap',
+    type: ews === undefined ? 'imap' : 'ews',
     host,
     port,
     security,
     username: user,
     ...(caFingerprint === undefined ? {} : { caFingerprint }),
+    ...(ews === undefined || ews === '/' ? {} : { ews: { url: `https://${bracketed(host)}:${port}${ews}` } }),
+    ...(ews === undefined || admin === undefined
+      ? {}
+      : { login: { method: 'impersonation', username: admin } as const }),
   };
+}
+
+function bracketed(host: string): string {
+  return host.includes(':') ? `[${host}]` : host;
 }
 
 function side(

@@ -1,6 +1,7 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Draft } from '../../../jobs/contract.js';
 import type { SourceSettings } from '../../../jobs/job.js';
-import { checkConnection, checkDavUrl, type ConnectionRules } from '../checks.js';
+import { checkConnection, checkServiceUrl, type ConnectionRules } from '../checks.js';
 import { runTest } from '../run-test.js';
 import { fieldProblem, refusal, type Problems, type StepContext, type StepPage } from '../step-page.js';
 import { hostFor } from '../provider-view.js';
@@ -11,12 +12,13 @@ const ADDRESS = /^[^\s@]{1,64}@[^\s@.]+(\.[^\s@.]+)+$/;
 
 export const connectionPage: StepPage = {
   id: 'connection',
-  fields: ['address', 'host', 'port', 'security', 'username', 'password', 'davUrl', 'destinationPassword'],
+  fields: ['address', 'host', 'port', 'security', 'username', 'password', 'davUrl', 'ewsUrl', 'destinationPassword'],
 
   async view({ form, provider, draft, options, say }) {
     const connection = connectionOf(form, provider?.preset ?? null);
+    const isExchange = provider?.speaks === 'ews';
     const securities = (['tls', 'starttls', 'none'] as const).filter(
-      (security) => security !== 'none' || options.egress.allowPlaintext,
+      (security) => (security !== 'none' || options.egress.allowPlaintext) && (security !== 'starttls' || !isExchange),
     );
     return {
       connection: { ...connection, foundBy: connection.foundBy ?? null },
@@ -30,7 +32,8 @@ export const connectionPage: StepPage = {
       needsDestinationSecret: options.destinationNeedsSecret,
       hasDestinationSecret: draft.hasDestinationSecret,
       passwordKept: draft.hasSecret && draft.job.source.host !== '',
-      finds: provider?.hidesServer !== true,
+      finds: provider?.hidesServer !== true && !isExchange,
+      isExchange,
       asksForDav: asksForDav(form, provider),
       pinned: draft.job.source.caFingerprint ? form.certificate : null,
     };
@@ -73,13 +76,24 @@ async function save(context: StepContext, body: FormBody) {
   const connection = connectionOf(form, provider?.preset ?? null);
   const password = secretField(body, 'password');
   const destinationPassword = secretField(body, 'destinationPassword');
-  const { errors, source } = checkConnection(connection, password, destinationPassword, rulesOf(options, draft));
+  const isExchange = provider?.speaks === 'ews';
+  const rules = { ...rulesOf(options, draft), speaks: provider?.speaks ?? 'imap' };
+  const { errors, source } = checkConnection(connection, password, destinationPassword, rules);
   const davUrl = asksForDav(form, provider) ? form.davUrl : '';
-  const davProblem = checkDavUrl(davUrl, password, draft.job.source, options.egress.allowPlaintext);
-  if (source === null || davProblem !== null) {
+  const ewsUrl = isExchange ? form.ewsUrl : '';
+  const { source: before } = draft.job;
+  const { allowPlaintext } = options.egress;
+  const davProblem = checkServiceUrl('davUrl', davUrl, password, before, allowPlaintext);
+  const ewsProblem = checkServiceUrl('ewsUrl', ewsUrl, password, before, allowPlaintext);
+  const wide = exchangeOptions(form);
+  const widened =
+    password === '' && isExchange && before.host !== '' && !isDeepStrictEqual(before.options ?? {}, wide)
+      ? { password: { key: 'connection.errors.passwordAgain' } }
+      : null;
+  if (source === null || davProblem !== null || ewsProblem !== null || widened !== null) {
     // What was typed outlives a look at another step, right or wrong.
     await jobs.patch(who, draft.job.id, { form });
-    return again(form, { errors: { ...errors, ...davProblem }, alert: null });
+    return again(form, { errors: { ...errors, ...davProblem, ...ewsProblem, ...widened }, alert: null });
   }
   const pinned =
     keepsPin(draft.job.source, source) && field(body, 'unpin') === '' ? draft.job.source.caFingerprint : undefined;
@@ -87,10 +101,12 @@ async function save(context: StepContext, body: FormBody) {
   try {
     await jobs.patch(who, draft.job.id, {
       source: {
-        type: 'imap',
+        type: isExchange ? 'ews' : 'imap',
         ...(form.provider && { provider: form.provider }),
         ...source,
         ...(davUrl !== '' && { dav: { url: davUrl } }),
+        ...(ewsUrl !== '' && { ews: { url: ewsUrl } }),
+        ...(isExchange && Object.keys(wide).length > 0 && { options: wide }),
         ...(pinned && { caFingerprint: pinned }),
       },
       ...(password !== '' && { secret: { password } }),
@@ -102,6 +118,11 @@ async function save(context: StepContext, body: FormBody) {
     return again(form, onField(error));
   }
   return { go: 'test' as const };
+}
+
+/** What of Exchange is read only where somebody asks for it. */
+function exchangeOptions({ archive, publicFolders }: WizardForm): Readonly<Record<string, boolean>> {
+  return { ...(archive && { archive: true }), ...(publicFolders && { publicFolders: true }) };
 }
 
 /** Only for what needs it, and only where the address is not the same for every account of the provider. */
@@ -140,6 +161,10 @@ function typed(form: WizardForm, body: FormBody): WizardForm {
   return {
     ...form,
     davUrl: 'davUrl' in body ? field(body, 'davUrl') : form.davUrl,
+    ewsUrl: 'ewsUrl' in body ? field(body, 'ewsUrl') : form.ewsUrl,
+    // An unticked box sends nothing, so a field of the same page tells that they were shown.
+    archive: 'ewsUrl' in body ? field(body, 'archive') !== '' : form.archive,
+    publicFolders: 'ewsUrl' in body ? field(body, 'publicFolders') !== '' : form.publicFolders,
     address: 'address' in body ? field(body, 'address') : form.address,
     connection: {
       host: hostFor(form.provider, field(body, 'host'), field(body, 'username')),
