@@ -10,6 +10,9 @@ import type { EwsTransport } from './transport.js';
 export interface ListedItem {
   readonly id: string;
   readonly changeKey: string;
+  /** PidTagSearchKey and the moment of its making: stay with it when ids change. '': not told. */
+  readonly searchKey: string;
+  readonly created: string;
   /** As the schema calls it: Message, CalendarItem, Contact, DistributionList, Task, ... */
   readonly element: string;
   readonly itemClass: string;
@@ -27,15 +30,19 @@ export interface ListedItem {
 const LAST_VERB = 0x1081;
 const FLAG_STATUS = 0x1090;
 const DELIVERED = 0x0e06;
+/** PidTagSearchKey ([MS-OXPROPS] 2.991). */
+export const SEARCH_KEY = 0x300b;
 
 const listShape = (): InstanceType<typeof ews.PropertySet> =>
   new ews.PropertySet(ews.BasePropertySet.IdOnly, [
     ews.ItemSchema.ItemClass,
     ews.ItemSchema.Size,
     ews.ItemSchema.DateTimeReceived,
+    ews.ItemSchema.DateTimeCreated,
     ews.ItemSchema.Categories,
     ews.ItemSchema.IsDraft,
     ews.EmailMessageSchema.IsRead,
+    new ews.ExtendedPropertyDefinition(SEARCH_KEY, ews.MapiPropertyType.Binary),
     new ews.ExtendedPropertyDefinition(LAST_VERB, ews.MapiPropertyType.Integer),
     new ews.ExtendedPropertyDefinition(FLAG_STATUS, ews.MapiPropertyType.Integer),
     new ews.ExtendedPropertyDefinition(DELIVERED, ews.MapiPropertyType.SystemTime),
@@ -44,6 +51,8 @@ const listShape = (): InstanceType<typeof ews.PropertySet> =>
 export interface SyncPage {
   readonly changed: readonly ListedItem[];
   readonly gone: readonly string[];
+  /** Were read or marked unread; nothing else of them is told. */
+  readonly marked: readonly string[];
   readonly state: string;
 }
 
@@ -84,19 +93,19 @@ export async function* syncItems(
   }
 }
 
-function sorted(changes: readonly XmlElement[]): Pick<SyncPage, 'changed' | 'gone'> {
+function sorted(changes: readonly XmlElement[]): Omit<SyncPage, 'state'> {
   const changed: ListedItem[] = [];
   const gone: string[] = [];
+  const marked: string[] = [];
   for (const change of changes) {
     if (change.name === 'Delete') gone.push(idOf(change));
-    else if (change.name === 'ReadFlagChange')
-      changed.push({ ...listedItem(change, 'Message'), id: idOf(change), isRead: textOf(change, 'IsRead') === 'true' });
+    else if (change.name === 'ReadFlagChange') marked.push(idOf(change));
     else {
       const item = change.children[0];
       if (item !== undefined) changed.push(listedItem(item, item.name));
     }
   }
-  return { changed, gone };
+  return { changed, gone, marked };
 }
 
 /**
@@ -143,6 +152,8 @@ function listedItem(item: XmlElement, element: string): ListedItem {
   return {
     id: idOf(item),
     changeKey: childrenNamed(item, 'ItemId')[0]?.attributes.get('ChangeKey') ?? '',
+    searchKey: extended.get(SEARCH_KEY) ?? '',
+    created: textOf(item, 'DateTimeCreated'),
     element,
     itemClass: textOf(item, 'ItemClass'),
     size: Number(textOf(item, 'Size') || 0),

@@ -1,12 +1,11 @@
 import ews from 'ews-javascript-api';
+import { SEARCH_KEY } from '../../protocols/ews/item-list.js';
 import type { ItemKind } from '../../mailbox/kinds.js';
 import { ORIGINAL_ADDRESSES, PERSONAL_HOME_PAGE } from './map/contact.js';
 import { NOTE_COLOUR } from './map/note.js';
 
 type Property = InstanceType<typeof ews.PropertyDefinitionBase>;
 
-/** PidTagSearchKey: stays with an item wherever it moves. */
-export const SEARCH_KEY = 0x300b;
 /** PSETID_Note ([MS-OXPROPS] 1.3.2). */
 const NOTES_SET = '0006200E-0000-0000-C000-000000000046';
 

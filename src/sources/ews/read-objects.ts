@@ -4,6 +4,7 @@ import type { ItemKind } from '../../mailbox/kinds.js';
 import type { ItemRef, Note, ReadOutcome, Staging } from '../../mailbox/item.js';
 import { TransferError } from '../../mailbox/transfer-error.js';
 import { getAttachment } from '../../protocols/ews/attachments.js';
+import { SEARCH_KEY } from '../../protocols/ews/item-list.js';
 import { getItems, type GotItem, isShort } from '../../protocols/ews/items.js';
 import { childrenNamed, type XmlElement } from '../../protocols/xml.js';
 import { ahead } from './ahead.js';
@@ -15,7 +16,7 @@ import { eventOf, idOf, type Made } from './map/event.js';
 import { child, extended, instant, isTrue, number, text } from './map/fields.js';
 import { noteOf } from './map/note.js';
 import { taskOf } from './map/task.js';
-import { propertiesFor, SEARCH_KEY } from './properties.js';
+import { propertiesFor } from './properties.js';
 
 /** Items of one GetItem: without their bodies of mail they are small. */
 const ITEMS = 20;

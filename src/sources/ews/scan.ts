@@ -7,7 +7,7 @@ import { inPages } from '../../protocols/imap/mailbox-windows.js';
 import { MAX_SCAN_PAGE } from '../source.js';
 import type { EwsClient } from './client.js';
 import type { FoundFolder } from './folders.js';
-import { itemRef } from './keys.js';
+import { ItemNames } from './keys.js';
 
 /** PidTagLastVerbExecuted ([MS-OXOMSG] 2.2.1.10): reply, reply to all, forward. */
 const REPLIED = [102, 103];
@@ -28,18 +28,20 @@ export async function* scanFolder(
   const listing = news ?? (await everything(client, found, signal));
   const full = news === null;
   const next: SyncState = listing.state.length > MOST_SYNC_STATE ? {} : { sync: listing.state };
-  const metas = [...listing.items.values()].reverse().map((item) => toMeta(account, found.folder, item));
+  const names = new ItemNames(account);
+  const metas = [...listing.items.values()].reverse().map((item) => toMeta(names, found.folder, item));
   for (const items of inPages(metas, MAX_SCAN_PAGE)) yield { items, gone: [], next, full };
-  yield { items: [], gone: listing.gone.map((id) => itemRef(account, id).key), next, full };
+  yield { items: [], gone: [], next, full };
 }
 
 interface Listing {
   readonly items: ReadonlyMap<string, ListedItem>;
-  readonly gone: readonly string[];
+  /** Ids alone were told: of what is gone, or was only read. */
+  readonly hasBareIds: boolean;
   readonly state: string;
 }
 
-/** Null: the server has forgotten the state. */
+/** Null: the server has forgotten the state, or names items by an id that may be unknown to whoever keeps our keys. */
 async function changesSince(
   client: EwsClient,
   { id }: FoundFolder,
@@ -47,7 +49,8 @@ async function changesSince(
   signal: AbortSignal,
 ): Promise<Listing | null> {
   try {
-    return await client.repeatable(signal, () => synced(client, id, state, signal));
+    const news = await client.repeatable(signal, () => synced(client, id, state, signal));
+    return news.hasBareIds ? null : news;
   } catch (error) {
     if (error instanceof Error && error.cause instanceof EwsFailure && error.cause.code === 'ErrorInvalidSyncStateData')
       return null;
@@ -60,31 +63,26 @@ function everything(client: EwsClient, { id, syncs }: FoundFolder, signal: Abort
     if (syncs) return synced(client, id, '', signal);
     const items = new Map<string, ListedItem>();
     for await (const page of findItems(client.transport, id, signal)) for (const item of page) items.set(item.id, item);
-    return { items, gone: [], state: '' };
+    return { items, hasBareIds: false, state: '' };
   });
 }
 
 async function synced(client: EwsClient, id: string, from: string, signal: AbortSignal): Promise<Listing> {
   const items = new Map<string, ListedItem>();
-  const gone = new Set<string>();
   let state = from;
+  let hasBareIds = false;
   for await (const page of syncItems(client.transport, id, from, signal)) {
     // An item may come in two pages where it changed while they were asked for.
-    for (const item of page.changed) {
-      items.set(item.id, item);
-      gone.delete(item.id);
-    }
-    for (const one of page.gone) {
-      gone.add(one);
-      items.delete(one);
-    }
+    for (const item of page.changed) items.set(item.id, item);
+    for (const one of page.gone) items.delete(one);
+    hasBareIds ||= page.gone.length > 0 || page.marked.length > 0;
     state = page.state;
   }
-  return { items, gone: [...gone], state };
+  return { items, hasBareIds, state };
 }
 
-function toMeta(account: string, { kind }: SourceFolder, item: ListedItem): ItemMeta {
-  const ref = itemRef(account, item.id);
+function toMeta(names: ItemNames, { kind }: SourceFolder, item: ListedItem): ItemMeta {
+  const ref = names.of(item);
   if (kind !== 'mail') return { ...ref, size: item.size, date: null, flags: [], version: item.changeKey };
   const date = item.received === null ? null : { seconds: item.received, offset: 0 };
   return { ...ref, size: item.size, date, flags: flagsOf(item) };

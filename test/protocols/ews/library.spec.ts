@@ -119,7 +119,7 @@ describe('the library behind its wrapper', () => {
     expect(Date.now() - begun).toBeGreaterThanOrEqual(400);
     once('SyncFolderItems', { is: 'busy-503', seconds: 1 });
     // The server complains at its end when one of them came early.
-    await Promise.all([sync(inbox.id), new Promise((done) => setTimeout(done, 150)).then(() => sync(sent.id))]);
+    await Promise.all([sync(inbox.id), new Promise((done) => setTimeout(done, 450)).then(() => sync(sent.id))]);
   });
 
   it('says what was said on the wire by itself, since the trace of the library breaks its calls', async () => {

@@ -99,7 +99,7 @@ describe('the EWS server of the tests', () => {
         body: `<s:Envelope xmlns:s="${SOAP}" xmlns:m="${MESSAGES}" xmlns:t="${TYPES}"><s:Body>${find('')}</s:Body></s:Envelope>`,
       }).then((response) => response.text());
     await again();
-    await new Promise((done) => setTimeout(done, 300));
+    await new Promise((done) => setTimeout(done, 600));
     await again();
     await expect(other.close()).rejects.toThrow('FindItem came');
   });

@@ -46,7 +46,7 @@ export interface Asked {
 export type FaultPlan = (asked: Asked) => Fault | null;
 
 /** Time in which a client that was told cannot know yet (ms): its requests were on the way. */
-const ON_THE_WAY = 100;
+const ON_THE_WAY = 300;
 
 /** Who was told to wait, and who came back too early. */
 export class BackOffs {
