@@ -71,7 +71,7 @@ describe('the documents', () => {
 
   it.each(DOCUMENTS)('%s names only scripts that package.json has', (file) => {
     const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
-    const named = [...read(file).matchAll(/npm run ([a-z:]+)/g)].map((match) => match[1]!);
+    const named = [...read(file).matchAll(/npm run ([a-z:-]+)/g)].map((match) => match[1]!);
     expect(named.filter((name) => scripts[name] === undefined)).toEqual([]);
   });
 

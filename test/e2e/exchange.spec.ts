@@ -164,7 +164,7 @@ describe('Exchange as the old server', () => {
       for (const copied of [SIZE.messages, 0]) {
         const { code, out, err } = await startCopy(args, options).ended;
         expect([code, err]).toEqual([0, '']);
-        expect(endOf(out)).toMatchObject({ progress: { found: SIZE.messages, copied } });
+        expect(endOf(out)).toMatchObject({ outcome: 'complete', found: SIZE.messages, copied });
       }
       const wrong = await startCopy([...args, '--items', 'mail,contacts'], options).ended;
       expect([wrong.code, wrong.err]).toEqual([2, expect.stringContaining('--to-dav')]);

@@ -60,7 +60,10 @@ describe('a whole domain without JavaScript', () => {
     await dora.submit('/batches/new', { ...server, admin: 'ad*min' });
     expect(dora.error('admin')).toContain('may not hold');
     await dora.submit('/batches/new', { ...server, method: 'impersonation' });
-    expect(dora.error('method')).toContain('not possible yet');
+    expect(dora.error('method')).toContain('needs an Exchange server');
+    await dora.submit('/batches/new', { ...server, kind: 'ews', port: '', method: 'impersonation', rule: 'address' });
+    const [batch] = [...web.batches.batches.values()];
+    expect(batch!.source).toMatchObject({ type: 'ews', port: 443, login: { method: 'impersonation' } });
   });
 
   it('takes a file or pasted text, and tells what is wrong with a list as a whole', async () => {
