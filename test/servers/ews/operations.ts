@@ -1,6 +1,6 @@
 /** What each request answers. Bodies of messages stay streams until they are sent. */
 import { childrenNamed, textOf, type XmlElement } from '../../../src/protocols/xml.js';
-import { renderFolder, renderInList, renderItem, shapeOf } from './render.js';
+import { extendedOf, folderProperty, renderFolder, renderInList, renderItem, shapeOf } from './render.js';
 import type { Mailbox, Mime, StoredFolder, StoredItem } from './store.js';
 import { element, escapeXml, plain } from './xml.js';
 
@@ -92,6 +92,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     responseOf('FindItem', parents(request, 'ParentFolderIds', world, findItems(request, world), 'FindItem')),
   SyncFolderItems: (request, world) => responseOf('SyncFolderItems', [syncItems(request, world)]),
   GetItem: (request, world) => responseOf('GetItem', getItems(request, world)),
+  ConvertId: (request, world) => responseOf('ConvertId', convertIds(request, world)),
   GetAttachment: (request, world) => responseOf('GetAttachment', getAttachments(request, world)),
 };
 
@@ -155,7 +156,10 @@ function findFolders(request: XmlElement, world: World): (folder: StoredFolder, 
         'ErrorUnsupportedPathForQuery',
         'Deep traversal queries are not supported for public folders.',
       );
-    const all = deep ? mailbox.descendants(parent) : mailbox.children(parent);
+    const wanted = restrictionOf(request);
+    const all = (deep ? mailbox.descendants(parent) : mailbox.children(parent)).filter((folder) =>
+      wanted(folder, mailbox.children(folder).length),
+    );
     const page = all.slice(offset, offset + world.pageSize(most));
     const next = offset + page.length;
     const xml = page.map((folder) => renderFolder(folder, shape, mailbox.children(folder).length));
@@ -170,11 +174,35 @@ function findFolders(request: XmlElement, world: World): (folder: StoredFolder, 
   };
 }
 
+/** @throws EwsError for what is no comparison of a name or of a property that folders have */
+function restrictionOf(request: XmlElement): (folder: StoredFolder, children: number) => boolean {
+  const restriction = childrenNamed(request, 'Restriction')[0]?.children[0];
+  return (folder, children) => restriction === undefined || holds(restriction, folder, children);
+}
+
+function holds(restriction: XmlElement, folder: StoredFolder, children: number): boolean {
+  const { name, children: parts } = restriction;
+  const all = (): boolean[] => parts.map((one) => holds(one, folder, children));
+  if (name === 'And') return all().every(Boolean);
+  if (name === 'Or') return all().some(Boolean);
+  if (name === 'Not') return !all()[0];
+  const [path] = parts;
+  if ((name !== 'IsEqualTo' && name !== 'Exists') || path === undefined)
+    throw new EwsError('ErrorUnsupportedPathForQuery', 'The property is not supported in a query.');
+  const isName = path.attributes.get('FieldURI') === 'folder:DisplayName';
+  const kept = isName ? folder.name : folderProperty(folder, extendedOf(path).key, children);
+  if (name === 'Exists') return kept !== undefined;
+  const value = childrenNamed(restriction, 'FieldURIOrConstant')[0]?.children[0]?.attributes.get('Value') ?? '';
+  return kept?.toLowerCase() === value.toLowerCase();
+}
+
 function findItems(request: XmlElement, world: World): (folder: StoredFolder) => string {
   const { offset, most } = viewOf(request, 'IndexedPageItemView');
   const shape = listShape(request);
   return (folder) => {
-    const all = [...folder.items.values()].sort((a, b) => b.born - a.born);
+    // The oldest first for who sorts by IMAP's UID, as the other order is the usual one.
+    const byUid = childrenNamed(request, 'SortOrder').length > 0;
+    const all = [...folder.items.values()].sort((a, b) => (byUid ? a.born - b.born : b.born - a.born));
     const page = all.slice(offset, offset + world.pageSize(most));
     const next = offset + page.length;
     return message(
@@ -317,6 +345,23 @@ function getItems(request: XmlElement, world: World): Part[] {
     const close = `${tail}</m:Items></m:GetItemResponseMessage>`;
     if (!mime || item.mime === null) return [open + close];
     return [`${open}<t:MimeContent CharacterSet="UTF-8">`, item.mime, `</t:MimeContent>${close}`];
+  });
+}
+
+/** Tells whose mailbox an id belongs to, whatever the question says. */
+function convertIds(request: XmlElement, world: World): Part[] {
+  return (childrenNamed(request, 'SourceIds')[0]?.children ?? []).map((one) => {
+    const id = one.attributes.get('Id') ?? '';
+    const mailbox = world.holding(id);
+    if (mailbox === null) return failure('ConvertId', 'ErrorInvalidIdMalformed', 'Id is malformed.');
+    const told = {
+      'xmlns:xsi': 'http://www.w3.org/2001/XMLSchema-instance',
+      'xsi:type': 't:AlternateIdType',
+      Format: request.attributes.get('DestinationFormat'),
+      Id: id,
+      Mailbox: mailbox.address,
+    };
+    return message('ConvertId', element('m:AlternateId', told));
   });
 }
 

@@ -124,7 +124,7 @@ export function shapeOf(shape: XmlElement | undefined): Shape {
 }
 
 /** '0x1081 integer', 'common 0x8517 boolean', 'guid name string': what the fixtures call it, in small letters. */
-function extendedOf({ attributes }: XmlElement): { key: string; uri: string } {
+export function extendedOf({ attributes }: XmlElement): { key: string; uri: string } {
   const of = (name: string): string | undefined => attributes.get(name);
   const hex = (value: string): string => `0x${Number(value).toString(16)}`;
   const set = of('DistinguishedPropertySetId') ?? of('PropertySetId');
@@ -215,10 +215,30 @@ function attachments(all: readonly StoredAttachment[]): string {
   return element('t:Attachments', {}, ...each);
 }
 
+/** Hidden, number of items and of unread ones, the next UID of IMAP, class and time of the last change. */
+export function folderProperty(folder: StoredFolder, key: string, childCount: number): string | undefined {
+  const items = [...folder.items.values()];
+  const known: Readonly<Record<string, string | undefined>> = {
+    '0x10f4 boolean': folder.hidden ? 'true' : undefined,
+    '0x360a boolean': String(childCount > 0),
+    '0x3602 integer': String(items.length),
+    '0x3603 integer': String(unread(folder)),
+    '0x6751 integer': String(Math.max(0, ...items.map(({ born }) => born)) + 1),
+    '0x3613 string': folder.folderClass ?? undefined,
+    '0x670a systemtime': '2014-05-13T16:53:20Z',
+    '0x3008 systemtime': '2014-05-13T16:53:20Z',
+  };
+  return known[key];
+}
+
+function unread(folder: StoredFolder): number {
+  return [...folder.items.values()].filter((one) => /false/.test(one.fields.get('message:IsRead') ?? '')).length;
+}
+
 export function renderFolder(folder: StoredFolder, shape: Shape, childCount: number): string {
   const wants = (uri: string): boolean => shape.base !== 'IdOnly' || shape.fields.has(uri);
   const extended = shape.extended.map(({ key, uri }) => {
-    const value = key === '0x10f4 boolean' && folder.hidden ? 'true' : undefined;
+    const value = folderProperty(folder, key, childCount);
     return value === undefined ? '' : element('t:ExtendedProperty', {}, uri, plain('Value', value));
   });
   const parent =

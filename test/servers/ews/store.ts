@@ -82,7 +82,11 @@ export class Mailbox {
   private salt = '';
 
   constructor(readonly address: string) {
-    this.root = this.addFolder(null, 'Top of Information Store', { distinguished: 'msgfolderroot', folderClass: null });
+    const store = this.addFolder(null, 'root', { distinguished: 'root', folderClass: null });
+    this.root = this.addFolder(store, 'Top of Information Store', {
+      distinguished: 'msgfolderroot',
+      folderClass: null,
+    });
     const usual: [string, string, string, FolderElement][] = [
       ['inbox', 'Inbox', 'IPF.Note', 'Folder'],
       ['sentitems', 'Sent Items', 'IPF.Note', 'Folder'],
@@ -160,13 +164,23 @@ export class Mailbox {
     const searchKey = createHash('md5').update(`${this.address} ${born}`).digest('base64');
     const given = [...stored.extended].map(([key, value]): [string, string] => [key.toLowerCase(), value]);
     stored.extended.clear();
-    for (const [key, value] of [['0x300b binary', searchKey] as [string, string], ...given])
-      stored.extended.set(key, value);
+    for (const [key, value] of [...this.always(born, stored, searchKey), ...given]) stored.extended.set(key, value);
     this.index(stored);
     for (const occurrence of stored.occurrences) this.index(occurrence);
     folder.items.set(stored.id, stored);
     folder.log.push({ seq: ++this.seq, what: 'create', id: stored.id });
     return stored;
+  }
+
+  /** What every item has: search key, IMAP's UID, size, flags, time of its last change. */
+  private always(born: number, { mime }: StoredItem, searchKey: string): [string, string][] {
+    return [
+      ['0x300b binary', searchKey],
+      ['0xe23 integer', String(born)],
+      ['0xe08 integer', String(mime?.size ?? 1_000)],
+      ['0xe07 integer', '1'],
+      ['0x3008 systemtime', '2014-05-13T16:53:20Z'],
+    ];
   }
 
   /** An exception of a series, before the series itself is added. */
