@@ -77,7 +77,8 @@ export class BatchChanges {
       );
       const carried = await carry(manager, batch, source);
       if (secret !== undefined) await this.replacePassword(manager, who, batch, { secret });
-      else if (!typedByHim(who, batch)) await this.forget(manager, who, batch, carried);
+      else if (!(await this.secrets.typedBy(manager, [id, ...carried], who.sub)))
+        await this.forget(manager, who, batch, carried);
       const { port, security, caFingerprint } = source;
       const detail = {
         batch: id,
@@ -93,11 +94,12 @@ export class BatchChanges {
   /** The administrator's password, sealed with the batch instead of an earlier one. */
   async sealAdmin(
     manager: EntityManager,
-    tenant: string,
+    { tenant, sub }: Actor,
     id: string,
     { secret }: Pick<CheckedBatch, 'secret'>,
   ): Promise<void> {
-    if (secret !== undefined) await this.secrets.putSource(manager, { tenant, owner: id }, secret, inMs(HARD_LIMIT_MS));
+    const at = { tenant, owner: id, typedBy: sub };
+    if (secret !== undefined) await this.secrets.putSource(manager, at, secret, inMs(HARD_LIMIT_MS));
   }
 
   private async replacePassword(
@@ -106,7 +108,7 @@ export class BatchChanges {
     { id, domain }: BatchRecord,
     secret: Pick<CheckedBatch, 'secret'>,
   ): Promise<void> {
-    await this.sealAdmin(manager, who.tenant, id, secret);
+    await this.sealAdmin(manager, who, id, secret);
     await this.audit.record({ ...by(who), action: 'credentials.set', detail: { batch: id, domain } }, manager);
   }
 
@@ -148,9 +150,4 @@ async function carry(manager: EntityManager, batch: BatchRecord, source: BatchSo
   if (rows.some(({ state }) => ['queued', 'running', 'waiting', 'cancelling'].includes(state)))
     throw jobError('BATCH_BUSY');
   return rows.map(({ id }) => id);
-}
-
-/** Whoever typed a password may send it by another port; the users' own passwords nobody else typed. */
-function typedByHim(who: Actor, { owner, auth }: BatchRecord): boolean {
-  return who.sub === owner && auth.kind !== 'ask-user';
 }

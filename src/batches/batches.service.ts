@@ -72,7 +72,7 @@ export class BatchesService implements BatchesApi {
           JSON.stringify(settings.options),
         ],
       );
-      await this.changes.sealAdmin(manager, who.tenant, made!.id, settings);
+      await this.changes.sealAdmin(manager, who, made!.id, settings);
       await this.audit.record({ ...by(who), action: 'batch.create', detail: { batch: made!.id, domain } }, manager);
       return made!.id;
     });
@@ -96,7 +96,7 @@ export class BatchesService implements BatchesApi {
         ],
       );
       await this.secrets.erase(manager, id);
-      await this.changes.sealAdmin(manager, who.tenant, id, settings);
+      await this.changes.sealAdmin(manager, who, id, settings);
     });
     return this.mustGet(who.visibility, id);
   }
@@ -110,7 +110,7 @@ export class BatchesService implements BatchesApi {
     await this.db.transaction(async (manager) => {
       const now = await this.lockDraft(manager, who.visibility, id);
       await clearRows(manager, id);
-      await this.writer.write(manager, now, given.rows, checked.accepted, refused);
+      await this.writer.write(manager, now, given.rows, checked.accepted, refused, who.sub);
       await manager.query(
         `UPDATE mailferry.batches SET testing = false, reason = NULL, updated_at = now() WHERE id = $1`,
         [id],

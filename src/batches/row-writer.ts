@@ -26,8 +26,10 @@ export class RowWriter {
     given: readonly GivenRow[],
     accepted: readonly CheckedRow[],
     refused: readonly RefusedRow[],
+    /** Who typed the passwords (Actor.sub). */
+    typedBy: string,
   ): Promise<void> {
-    for (const rows of slices(accepted)) await this.accept(manager, batch, rows);
+    for (const rows of slices(accepted)) await this.accept(manager, batch, rows, typedBy);
     const byRow = new Map(given.map((row) => [row.row, row]));
     for (const rows of slices(refused))
       await manager.query(
@@ -44,7 +46,12 @@ export class RowWriter {
       );
   }
 
-  private async accept(manager: EntityManager, batch: BatchRecord, rows: readonly CheckedRow[]): Promise<void> {
+  private async accept(
+    manager: EntityManager,
+    batch: BatchRecord,
+    rows: readonly CheckedRow[],
+    typedBy: string,
+  ): Promise<void> {
     const { id, tenant, domain, owner, source, options } = batch;
     const jobs = rows.map((row) => ({ ...row, job: randomUUID() }));
     const { repair, deepVerify } = options;
@@ -81,14 +88,14 @@ export class RowWriter {
     );
     await this.seal(
       manager,
-      tenant,
+      { tenant, typedBy },
       jobs.flatMap(({ job, password }) => (password === null ? [] : [{ owner: job, password }])),
     );
   }
 
   private async seal(
     manager: EntityManager,
-    tenant: string,
+    { tenant, typedBy }: { readonly tenant: string; readonly typedBy: string },
     secrets: readonly { owner: string; password: string }[],
   ): Promise<void> {
     if (secrets.length === 0) return;
@@ -96,8 +103,8 @@ export class RowWriter {
     const sealed = secrets.map(({ owner, password }) => seal(this.keyring, password, { tenant, owner, field }));
     const column = <K extends keyof Sealed>(name: K): Sealed[K][] => sealed.map((one) => one[name]);
     await manager.query(
-      `INSERT INTO mailferry.credentials (tenant, owner, field, key_id, wrapped_key, nonce, ciphertext, expires_at)
-       SELECT $1, n.owner, $2, n.key_id, n.wrapped_key, n.nonce, n.ciphertext, $3::timestamptz
+      `INSERT INTO mailferry.credentials (tenant, owner, field, key_id, wrapped_key, nonce, ciphertext, expires_at, typed_by)
+       SELECT $1, n.owner, $2, n.key_id, n.wrapped_key, n.nonce, n.ciphertext, $3::timestamptz, $9
        FROM unnest($4::uuid[], $5::text[], $6::bytea[], $7::bytea[], $8::bytea[])
          AS n(owner, key_id, wrapped_key, nonce, ciphertext)`,
       [
@@ -109,6 +116,7 @@ export class RowWriter {
         column('wrappedKey'),
         column('nonce'),
         column('ciphertext'),
+        typedBy,
       ],
     );
   }

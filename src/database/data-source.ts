@@ -17,6 +17,7 @@ import { RecoveryFiles1764000005700 } from '../../migrations/1764000005700-recov
 import { ContentVersions1764000005500 } from '../../migrations/1764000005500-content-versions.js';
 import { BatchRounds1764000005100 } from '../../migrations/1764000005100-batch-rounds.js';
 import { BatchNotices1764000005800 } from '../../migrations/1764000005800-batch-notices.js';
+import { TypedBy1764000005900 } from '../../migrations/1764000005900-typed-by.js';
 import { ConfiguredDomains1764000005810 } from '../../migrations/1764000005810-configured-domains.js';
 import { BatchRowsKept1764000005600 } from '../../migrations/1764000005600-batch-rows-kept.js';
 
@@ -46,6 +47,7 @@ export const MIGRATIONS = [
   RecoveryFiles1764000005700,
   BatchNotices1764000005800,
   ConfiguredDomains1764000005810,
+  TypedBy1764000005900,
 ];
 
 /** A transaction whose client vanished holds its locks no longer than this; none of ours idles for seconds. */

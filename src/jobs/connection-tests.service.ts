@@ -183,7 +183,7 @@ export class ConnectionTestsService implements ConnectionTestsApi {
           until,
         ],
       );
-      const at = { tenant: row.tenant, owner: made!.id };
+      const at = { tenant: row.tenant, owner: made!.id, typedBy: row.requestedBy };
       if (row.secret !== undefined) await this.secrets.putSource(manager, at, row.secret, until);
       if (row.destination !== undefined) await this.secrets.putDestination(manager, at, row.destination, until);
       return made!.id;

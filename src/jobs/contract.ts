@@ -219,6 +219,8 @@ export interface LinkView {
   readonly expiresAt: string;
   /** The password of the new mailbox is asked for, too: the panel cannot open it. */
   readonly asksDestination: boolean;
+  /** Stands for the server and the account as they are shown; nobody else can make it. */
+  readonly seen: string;
 }
 export type LinkLook =
   | ({ readonly is: 'open' } & LinkView)
@@ -236,6 +238,8 @@ export type Redeemed =
   | { readonly is: LinkOver };
 /** What is typed behind a link. */
 export interface LinkSecrets {
+  /** LinkView.seen of the page it was typed on: it goes to no other server, and to no other account, than that page named. */
+  readonly seen: string;
   readonly password: string;
   /** Of the new mailbox, where it is asked for. */
   readonly destination?: string;

@@ -42,7 +42,7 @@ export class JobCredentials {
     if (job === null) throw jobError('NOT_FOUND');
     if (!TAKES_CREDENTIALS.includes(job.state)) throw jobError('INVALID_STATE', { state: job.state });
     if (settings.secret !== undefined) await notOfBatchLogin(manager, id);
-    await this.seal(manager, job, settings);
+    await this.seal(manager, job, settings, who.sub);
     await this.audit.record({ ...by(who), action: 'credentials.set', job: id, mailbox: job.mailbox }, manager);
     const hash = settings.secret === undefined ? job.sourceHash : this.hash(job.source, settings.secret);
     await manager.query(
@@ -57,8 +57,9 @@ export class JobCredentials {
     manager: EntityManager,
     job: Pick<JobEntity, 'tenant' | 'id' | 'state' | 'batch' | 'options'>,
     { secret, destination }: CheckedSettings,
+    typedBy: string,
   ): Promise<void> {
-    const at = { tenant: job.tenant, owner: job.id };
+    const at = { tenant: job.tenant, owner: job.id, typedBy };
     const hours = this.options.limits.keepSecretsHours;
     // A draft of a batch waits for its admin, and its password with it.
     const forgotten = job.state === 'draft' && job.batch === null;

@@ -77,10 +77,11 @@ export class JobSettings {
     if (settings.secret !== undefined) job.sourceHash = this.credentials.hash(source, settings.secret);
     else if (settings.source !== undefined && hasSource(job) && changesSource(job, settings)) {
       job.sourceHash = null;
-      if (!mayKeepSecret(job.source, settings.source, who.sub === job.owner))
+      const typedByHim = await this.secrets.typedBy(manager, [job.id], who.sub);
+      if (!mayKeepSecret(job.source, settings.source, typedByHim))
         await this.secrets.remove(manager, job.id, ['source-password', 'source-token']);
     }
-    await this.credentials.seal(manager, job, settings);
+    await this.credentials.seal(manager, job, settings, who.sub);
   }
 
   private async record(manager: EntityManager, job: JobEntity, settings: CheckedSettings, who: Actor): Promise<void> {

@@ -107,6 +107,7 @@ export class JobsService implements JobsApi {
         manager,
         { tenant: who.tenant, id, state: 'draft', batch: null, options: {} },
         settings,
+        who.sub,
       );
       await this.audit.record({ ...by(who), action: 'job.create', job: id, mailbox: address }, manager);
       return job.start ? this.changes.apply(change, id, 'start', who) : manager.findOneByOrFail(JobEntity, { id });

@@ -26,6 +26,8 @@ import { JobsService } from './jobs.service.js';
 import { hasSource } from './job-view.js';
 import { linkToken, readLinkToken } from './link-token.js';
 import { type CheckedSettings, checkSettings } from './settings.js';
+import { sameSource } from './source-change.js';
+import { sourceHash } from './source-hash.js';
 import { KEYRING, STEERING } from './tokens.js';
 import { lockJob } from './transition.js';
 
@@ -97,7 +99,7 @@ export class PasswordLinks implements LinksApi {
     { until, send, then = null }: { readonly until: Date; readonly send: boolean; readonly then?: LinkAction | null },
   ): Promise<Pick<LinkRow, 'id' | 'expires_at'>[]> {
     // Jobs before links, as everywhere: who gives a password at this moment holds them in that order.
-    await manager.query(`SELECT 1 FROM mailferry.jobs WHERE id = ANY($1) ORDER BY id FOR KEY SHARE`, [jobs]);
+    await manager.query(`SELECT 1 FROM mailferry.jobs WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE`, [jobs]);
     await manager.query(
       `UPDATE mailferry.password_links SET revoked_at = now(), to_send = false
        WHERE job = ANY($1) AND used_at IS NULL AND revoked_at IS NULL`,
@@ -128,6 +130,7 @@ export class PasswordLinks implements LinksApi {
       host: job.source.host,
       expiresAt: link.expires_at.toISOString(),
       asksDestination: this.options.destinationNeedsSecret,
+      seen: this.seen(job.source),
     };
   }
 
@@ -136,10 +139,11 @@ export class PasswordLinks implements LinksApi {
    * the server does not take leaves the link as it was.
    * @throws JobError VALIDATION, CREDENTIALS_REQUIRED
    */
-  async redeem(token: string, { password, destination }: LinkSecrets, ip: string): Promise<Redeemed> {
+  async redeem(token: string, { password, destination, seen }: LinkSecrets, ip: string): Promise<Redeemed> {
     const found = await this.find(token);
     if ('is' in found) return found;
     const { link, job } = found;
+    if (this.seen(job.source) !== seen) return { is: 'refused', code: 'SOURCE_CHANGED' };
     if (this.options.destinationNeedsSecret && destination === undefined)
       throw jobError('CREDENTIALS_REQUIRED', { side: 'destination' });
     const settings = checkSettings({
@@ -156,9 +160,10 @@ export class PasswordLinks implements LinksApi {
     if (code !== null) return { is: 'refused', code };
     let after: JobEntity | null;
     try {
-      after = await this.take(who, link, settings);
+      after = await this.take(who, link, job.source, settings);
     } catch (error) {
       if (error instanceof JobError && error.code === 'INVALID_STATE') return { is: 'needless' };
+      if (error instanceof JobError && error.code === 'SOURCE_CHANGED') return { is: 'refused', code: error.code };
       throw error;
     }
     // Of two who type at the same moment one is told so.
@@ -204,6 +209,10 @@ export class PasswordLinks implements LinksApi {
     return 'is' in now ? now : { is: 'used' };
   }
 
+  private seen(source: SourceSettings): string {
+    return sourceHash(this.keyring, source, {});
+  }
+
   /** Null: the servers take the passwords, or could not be asked; the run says so then. */
   private async refusal(who: Actor, job: SourcedJob, settings: CheckedSettings): Promise<string | null> {
     try {
@@ -223,9 +232,16 @@ export class PasswordLinks implements LinksApi {
   }
 
   /** Both or neither: the link is used up, and the password is with the job. Null: somebody was faster. */
-  private take(who: Actor, { id, job }: LinkRow, settings: CheckedSettings): Promise<JobEntity | null> {
+  private take(
+    who: Actor,
+    { id, job }: LinkRow,
+    tried: SourceSettings,
+    settings: CheckedSettings,
+  ): Promise<JobEntity | null> {
     return this.db.transaction(async (manager) => {
-      await lockJob(manager, job);
+      const now = await lockJob(manager, job);
+      // Somebody may have turned it to another server while the password was tried at this one.
+      if (now !== null && !sameSource(now.source as SourceSettings, tried)) throw jobError('SOURCE_CHANGED');
       const [, taken]: [unknown[], number] = await manager.query(
         `UPDATE mailferry.password_links SET used_at = now(), to_send = false
          WHERE id = $1 AND used_at IS NULL AND revoked_at IS NULL AND expires_at > now()`,

@@ -29,6 +29,8 @@ export const ADMIN_SECRET_OWNER = `(SELECT b.id FROM mailferry.jobs j
 export interface SecretOwner {
   readonly tenant: string;
   readonly owner: string;
+  /** Who typed it (Actor.sub). */
+  readonly typedBy: string;
 }
 
 /** Seals, lists and erases. Nothing here can open: only the worker does. */
@@ -69,6 +71,16 @@ export class SecretStore {
     };
   }
 
+  /** True: nobody but he typed what is sealed for the source of these jobs, tests or batches. */
+  async typedBy(manager: EntityManager, owners: readonly string[], sub: string): Promise<boolean> {
+    const others: unknown[] = await manager.query(
+      `SELECT 1 FROM mailferry.credentials WHERE owner = ANY($1) AND field IN ('source-password', 'source-token')
+         AND typed_by IS DISTINCT FROM $2 LIMIT 1`,
+      [owners, sub],
+    );
+    return others.length === 0;
+  }
+
   /** The moment they are erased at, whatever happens. */
   async keepUntil(manager: EntityManager, owner: string, until: Date): Promise<void> {
     await manager.query(`UPDATE mailferry.credentials SET expires_at = $2 WHERE owner = $1`, [owner, until]);
@@ -85,16 +97,16 @@ export class SecretStore {
 
   private async put(
     manager: EntityManager,
-    { tenant, owner }: SecretOwner,
+    { tenant, owner, typedBy }: SecretOwner,
     field: SecretField,
     secret: string,
     until: Date,
   ): Promise<void> {
     const { keyId, wrappedKey, nonce, ciphertext } = seal(this.keyring, secret, { tenant, owner, field });
     await manager.query(
-      `INSERT INTO mailferry.credentials (tenant, owner, field, key_id, wrapped_key, nonce, ciphertext, expires_at)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
-      [tenant, owner, field, keyId, wrappedKey, nonce, ciphertext, until],
+      `INSERT INTO mailferry.credentials (tenant, owner, field, key_id, wrapped_key, nonce, ciphertext, expires_at, typed_by)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+      [tenant, owner, field, keyId, wrappedKey, nonce, ciphertext, until, typedBy],
     );
   }
 }

@@ -9,8 +9,8 @@ export function sameSource(a: SourceSettings, b: SourceSettings): boolean {
  * A sealed password goes only where it was typed for. Whoever typed it may change port and encryption and accept a
  * certificate without typing it again; nobody may turn it to another server or account, or send it in clear.
  */
-export function mayKeepSecret(from: SourceSettings, to: SourceSettings, byOwner: boolean): boolean {
-  if (!byOwner || (to.security === 'none' && from.security !== 'none')) return false;
+export function mayKeepSecret(from: SourceSettings, to: SourceSettings, typedByHim: boolean): boolean {
+  if (!typedByHim || (to.security === 'none' && from.security !== 'none')) return false;
   const where = ({ type, host, username, login, dav, ews, options }: SourceSettings): unknown =>
     structuredClone({ type, host, username, login, dav, ews, options });
   return isDeepStrictEqual(where(from), where(to));

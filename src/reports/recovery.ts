@@ -69,16 +69,21 @@ export async function recoveryContent(
     sees.mailboxes,
     file,
   ]);
-  return row === undefined ? null : { name: nameOf(row), type: row.type, chunks: partsOf(db, row.id) };
+  return row === undefined
+    ? null
+    : { name: nameOf(row), type: row.type, chunks: partsOf(db, row.id, Number(row.bytes)) };
 }
 
-async function* partsOf(db: DataSource, file: string): AsyncIterable<Buffer> {
-  for (let n = 0; ; n++) {
+/** @throws Error when it is erased meanwhile: half a file must not look like a whole one. */
+async function* partsOf(db: DataSource, file: string, bytes: number): AsyncIterable<Buffer> {
+  let left = bytes;
+  for (let n = 0; left > 0; n++) {
     const [part] = await db.query<{ bytes: Buffer }[]>(
       `SELECT bytes FROM mailferry.recovery_parts WHERE file = $1 AND n = $2`,
       [file, n],
     );
-    if (part === undefined) return;
+    if (part === undefined) throw new Error('the file was erased while it was read');
+    left -= part.bytes.length;
     yield part.bytes;
   }
 }

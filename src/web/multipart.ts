@@ -18,6 +18,7 @@ export async function readMultipart(req: Request, maxBytes: number): Promise<Mul
   const fields = Object.create(null) as MultipartFields;
   let problem: WebError | null = null;
   let left = maxBytes;
+  let ofFile: string | null = null;
   const tooMuch = (): void => void (problem ??= tooLarge(maxBytes));
   let form: InstanceType<typeof Busboy>;
   try {
@@ -31,16 +32,22 @@ export async function readMultipart(req: Request, maxBytes: number): Promise<Mul
   form.on('field', (name, value, nameCut, valueCut) => {
     left -= Buffer.byteLength(value);
     if (nameCut || valueCut || left < 0) tooMuch();
+    // A name that a file has already is no form of ours.
+    else if (name === ofFile) problem ??= malformedForm();
     else addField(fields as Record<string, string | string[]>, name, value);
   });
   form.on('file', (name, stream, filename) => {
     const chunks: Buffer[] = [];
+    ofFile = name;
+    if (fields[name] !== undefined) problem ??= malformedForm();
     stream.on('data', (chunk: Buffer) => {
       left -= chunk.length;
       if (left < 0) tooMuch();
       else chunks.push(chunk);
     });
     stream.on('limit', tooMuch);
+    // A form that ends in the middle of its file fails as a whole below; unheard here it would end the process.
+    stream.on('error', () => undefined);
     stream.on('end', () => {
       if (filename !== '' || chunks.length > 0) fields[name] = Buffer.concat(chunks);
     });

@@ -1,5 +1,6 @@
 import { BatchRunner } from '../../src/batches/batch-runner.js';
 import type { SourceSettings } from '../../src/jobs/job.js';
+import type { Redeemed } from '../../src/jobs/contract.js';
 import { reasonFor } from '../../src/jobs/messages.js';
 import { PasswordLinks } from '../../src/jobs/password-links.js';
 import { SecretStore } from '../../src/jobs/secrets.js';
@@ -359,9 +360,14 @@ describe('the batches of a domain', () => {
       expect(await room.batches.invite(dora, id, { days: 7, send })).toBe(2);
       return { id, tokens: (await room.batches.links(dora, id)).map(({ token }) => token) };
     }
+    /** As from the page that was just opened. */
+    async function redeemed(token: string, secrets: { password: string }, ip: string): Promise<Redeemed> {
+      const page = await links().look(token);
+      return links().redeem(token, { ...secrets, seen: page.is === 'open' ? page.seen : '' }, ip);
+    }
     /** The old server cannot be asked here: it is believed. */
     const redeem = async (token: string): Promise<string> =>
-      (await links().redeem(token, { password: CANARY }, '192.0.2.7')).is;
+      (await redeemed(token, { password: CANARY }, '192.0.2.7')).is;
     const look = async (token: string): Promise<string> => (await links().look(token)).is;
 
     it('starts each as soon as its password is there', async () => {
@@ -412,7 +418,7 @@ describe('the batches of a domain', () => {
 
     it('starts nobody before the batch is started, and keeps the passwords until then', async () => {
       const { id, tokens } = await invited();
-      expect(await links().redeem(tokens[0]!, { password: CANARY }, '::1')).toEqual({ is: 'done', goesOn: false });
+      expect(await redeemed(tokens[0]!, { password: CANARY }, '::1')).toEqual({ is: 'done', goesOn: false });
       expect(await settle(id)).toEqual(['draft', 'draft']);
       const [{ late }] = await room.db.query<[{ late: boolean }]>(
         `SELECT expires_at > now() + interval '29 days' AS late FROM mailferry.credentials
@@ -438,7 +444,7 @@ describe('the batches of a domain', () => {
       expect(await room.batches.invite(dora, id, { days: 7, send: false })).toBe(2);
       const [again] = await room.batches.links(dora, id);
       await room.batches.act(dora, id, 'pause');
-      expect(await links().redeem(again!.token, { password: CANARY }, '::1')).toEqual({ is: 'done', goesOn: false });
+      expect(await redeemed(again!.token, { password: CANARY }, '::1')).toEqual({ is: 'done', goesOn: false });
       expect(await settle(id)).toEqual([state, 'draft']);
       await room.batches.act(dora, id, 'resume');
       expect(await settle(id)).toEqual(['queued', 'draft']);
@@ -451,7 +457,7 @@ describe('the batches of a domain', () => {
       await room.batches.act(dora, id, 'start');
       expect(await settle(id)).toEqual(['draft']);
       const { token } = await links().make(sam, ann!, null);
-      expect(await links().redeem(token, { password: CANARY }, '::1')).toEqual({ is: 'done', goesOn: true });
+      expect(await redeemed(token, { password: CANARY }, '::1')).toEqual({ is: 'done', goesOn: true });
       expect(await settle(id)).toEqual(['queued']);
     });
 
@@ -460,7 +466,7 @@ describe('the batches of a domain', () => {
       await room.batches.act(dora, id, 'start');
       const [ann] = await room.jobs(id);
       await room.db.query(`UPDATE mailferry.batch_rows SET want = 'cancel' WHERE job = $1`, [ann]);
-      expect(await links().redeem(tokens[0]!, { password: CANARY }, '::1')).toEqual({ is: 'done', goesOn: false });
+      expect(await redeemed(tokens[0]!, { password: CANARY }, '::1')).toEqual({ is: 'done', goesOn: false });
     });
 
     it('has the panel send the others when it refuses some', async () => {

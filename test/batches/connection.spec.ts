@@ -5,7 +5,8 @@ import { reasonFor } from '../../src/jobs/messages.js';
 import { SecretStore } from '../../src/jobs/secrets.js';
 import { SecretOpener } from '../../src/worker/secret-opener.js';
 import { ADMIN, batchRoom, type BatchRoom } from './support.js';
-import { CANARY, dora, refusal, sam, TENANT } from '../jobs/support.js';
+import { DORA } from '../fakes/fake-panel.js';
+import { actor, CANARY, dora, refusal, sam, TENANT } from '../jobs/support.js';
 
 const PIN = 'ab'.repeat(32);
 
@@ -24,7 +25,12 @@ describe('the connection of a batch', () => {
   async function stopped(kind: BatchAuth['kind']): Promise<{ id: string; ann: string; ben: string }> {
     const { id } = await room.batch(['ann', 'ben'], { auth: auths[kind] });
     const [ann, ben] = (await room.jobs(id)) as [string, string];
-    if (kind === 'ask-user') for (const job of [ann, ben]) await jobs.setCredentials(dora, job, { password: CANARY });
+    if (kind === 'ask-user')
+      for (const [name, job] of Object.entries({ ann, ben })) {
+        const mailboxes = [`${name}@new.test`];
+        const user = actor({ ...DORA, sub: name, role: 'user', domains: [], mailboxes });
+        await jobs.setCredentials(user, job, { password: CANARY });
+      }
     await room.batches.act(dora, id, 'start');
     await room.settle(id);
     await room.run(ann);
@@ -97,6 +103,8 @@ describe('the connection of a batch', () => {
     expect(await change(sam, admin.id, { port: 994, password: `${CANARY}-2` })).toBe('done');
     expect(await password(admin.ben)).toBe(`${CANARY}-2`);
     expect(await change(sam, admin.id, { port: 995 })).toBe('done');
+    expect(await held(admin.ben)).toBe(true);
+    expect(await change(dora, admin.id, { port: 996 })).toBe('done');
     expect(await held(admin.ben)).toBe(false);
     expect(await refusal(room.batches.act(dora, admin.id, 'retry'))).toBe('CREDENTIALS_REQUIRED');
   });

@@ -130,11 +130,22 @@ export class FakeLinks implements LinksApi {
     if (view === undefined) return { is: 'unknown' };
     const { username, host } = view.source;
     const expiresAt = '2027-03-16T08:00:00.000Z';
-    return { is: 'open', mailbox: view.mailbox, username, host, expiresAt, asksDestination: this.asksDestination };
+    return {
+      is: 'open',
+      mailbox: view.mailbox,
+      username,
+      host,
+      expiresAt,
+      asksDestination: this.asksDestination,
+      seen: 'as shown',
+    };
   }
   async redeem(token: string, secrets: LinkSecrets): Promise<Redeemed> {
     if (this.failure !== null) throw this.failure;
-    const code = this.refusal ?? (secrets.password === 'right' ? null : 'AUTH_FAILED');
+    const code =
+      secrets.seen !== 'as shown'
+        ? 'SOURCE_CHANGED'
+        : (this.refusal ?? (secrets.password === 'right' ? null : 'AUTH_FAILED'));
     this.refusal = null;
     if (code !== null) return { is: 'refused', code };
     this.given.push({ token, ...secrets });

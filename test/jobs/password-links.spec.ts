@@ -1,7 +1,9 @@
+import { ConnectionTestsService } from '../../src/jobs/connection-tests.service.js';
 import { JobsService } from '../../src/jobs/jobs.service.js';
+import type { Redeemed } from '../../src/jobs/contract.js';
 import { PasswordLinks } from '../../src/jobs/password-links.js';
 import { reasonFor } from '../../src/jobs/messages.js';
-import { alice, CANARY, dora, jobsRoom, newJob, newKeys, refusal, sam, type Room, until } from './support.js';
+import { alice, CANARY, dora, jobsRoom, newJob, newKeys, refusal, sam, SOURCE, type Room, until } from './support.js';
 
 let room: Room;
 let jobs: JobsService;
@@ -43,7 +45,54 @@ const stateOf = async (id: string) => (await jobs.get(sam.visibility, id))!.stat
 const sealed = async (id: string): Promise<unknown[]> =>
   room.db.query(`SELECT 1 FROM mailferry.credentials WHERE owner = $1 AND field = 'source-password'`, [id]);
 
+/** As from the page that was just opened. */
+async function redeem(
+  at: PasswordLinks,
+  token: string,
+  secrets: { password: string; destination?: string },
+  ip: string,
+): Promise<Redeemed> {
+  const page = await at.look(token);
+  return at.redeem(token, { ...secrets, seen: page.is === 'open' ? page.seen : '' }, ip);
+}
+
 describe('a link for a password', () => {
+  test('takes nothing for another server than the page named, nor for one it was turned to while it was tried', async () => {
+    const evil = { ...SOURCE, host: 'imap.evil.test' };
+    const id = await stuck();
+    const { token } = await links.make(sam, id, 'resume');
+    const page = await links.look(token);
+    const { seen } = page as Extract<typeof page, { is: 'open' }>;
+    await jobs.patch(alice, id, { source: evil });
+    expect(await links.redeem(token, { password: CANARY, seen }, '::1')).toEqual({
+      is: 'refused',
+      code: 'SOURCE_CHANGED',
+    });
+    await jobs.patch(alice, id, { source: SOURCE });
+    const tests = room.get(ConnectionTestsService);
+    const wait = tests.wait.bind(tests);
+    tests.wait = async () => {
+      await jobs.patch(alice, id, { source: evil });
+      return null;
+    };
+    const tried = links.redeem(token, { password: CANARY, seen }, '::1').finally(() => (tests.wait = wait));
+    expect(await tried).toEqual({ is: 'refused', code: 'SOURCE_CHANGED' });
+    expect(await sealed(id)).toEqual([]);
+    expect((await links.look(token)).is).toBe('open');
+  });
+
+  test('keeps what its holder typed for him: nobody else sends it by another port or to another certificate', async () => {
+    const id = await stuck();
+    const { token } = await links.make(sam, id, null);
+    const given = redeem(links, token, { password: CANARY }, '::1');
+    await answerTest('OK');
+    expect(await given).toMatchObject({ is: 'done' });
+    expect(await sealed(id)).toHaveLength(1);
+    await jobs.act(alice, id, 'pause');
+    await jobs.patch(alice, id, { source: { ...SOURCE, caFingerprint: 'ab'.repeat(32) } });
+    expect(await sealed(id)).toEqual([]);
+  });
+
   test('lets its holder type the one password that is missing, and the migration goes on', async () => {
     const id = await stuck();
     const { token } = await links.make(sam, id, 'resume');
@@ -54,8 +103,9 @@ describe('a link for a password', () => {
       host: 'imap.old.test',
       expiresAt: expect.stringMatching(/Z$/),
       asksDestination: false,
+      seen: expect.stringMatching(/^.{40,}$/),
     });
-    const redeemed = links.redeem(token, { password: CANARY }, '192.0.2.9');
+    const redeemed = redeem(links, token, { password: CANARY }, '192.0.2.9');
     await answerTest('OK');
     expect(await redeemed).toEqual({ is: 'done', goesOn: true });
     expect(await sealed(id)).toHaveLength(1);
@@ -75,18 +125,18 @@ describe('a link for a password', () => {
     const id = await stuck();
     const { token } = await links.make(sam, id, null);
     const both = await Promise.all([
-      links.redeem(token, { password: 'one' }, '::1'),
-      links.redeem(token, { password: 'two' }, '::1'),
+      redeem(links, token, { password: 'one' }, '::1'),
+      redeem(links, token, { password: 'two' }, '::1'),
     ]);
     expect(both.map(({ is }) => is).sort()).toEqual(['done', 'used']);
     expect(await links.look(token)).toEqual({ is: 'used' });
-    expect(await links.redeem(token, { password: CANARY }, '::1')).toEqual({ is: 'used' });
+    expect(await redeem(links, token, { password: CANARY }, '::1')).toEqual({ is: 'used' });
   });
 
   test('stays as it was when the old server does not take the password', async () => {
     const id = await stuck();
     const { token } = await links.make(sam, id, 'resume');
-    const redeemed = links.redeem(token, { password: 'wrong' }, '::1');
+    const redeemed = redeem(links, token, { password: 'wrong' }, '::1');
     await answerTest('AUTH_FAILED');
     expect(await redeemed).toEqual({ is: 'refused', code: 'AUTH_FAILED' });
     expect(await sealed(id)).toHaveLength(0);
@@ -100,7 +150,7 @@ describe('a link for a password', () => {
     const older = await links.make(sam, id, 'resume');
     const newer = await links.make(sam, id, 'resume');
     expect(await links.look(older.token)).toEqual({ is: 'expired' });
-    expect(await links.redeem(older.token, { password: 'x' }, '::1')).toEqual({ is: 'expired' });
+    expect(await redeem(links, older.token, { password: 'x' }, '::1')).toEqual({ is: 'expired' });
     await jobs.act(alice, id, 'cancel');
     expect(await links.look(newer.token)).toEqual({ is: 'needless' });
     expect(await links.last(id)).toMatchObject({ state: 'open', madeBy: 'Sam' });
@@ -143,7 +193,7 @@ describe('a link for a password', () => {
       const made = await links.make(sam, id, null);
       await room.db.query(`UPDATE mailferry.jobs SET state = $2 WHERE id = $1`, [id, state]);
       await room.db.query(`UPDATE mailferry.password_links SET next_action = $2 WHERE job = $1`, [id, then]);
-      expect(await links.redeem(made.token, { password: CANARY }, '::1')).toEqual({ is: 'done', goesOn: true });
+      expect(await redeem(links, made.token, { password: CANARY }, '::1')).toEqual({ is: 'done', goesOn: true });
       expect(await stateOf(id)).toBe('queued');
       await room.clear();
     }
@@ -155,20 +205,20 @@ describe('a link for a password', () => {
     for (const state of ['queued', 'running', 'cancelling', 'cancelled']) {
       await room.db.query(`UPDATE mailferry.jobs SET state = $2 WHERE id = $1`, [id, state]);
       expect([state, await links.look(token)]).toEqual([state, { is: 'needless' }]);
-      expect([state, await links.redeem(token, { password: CANARY }, '::1')]).toEqual([state, { is: 'needless' }]);
+      expect([state, await redeem(links, token, { password: CANARY }, '::1')]).toEqual([state, { is: 'needless' }]);
     }
     expect(await sealed(id)).toHaveLength(0);
     await jobs.erase(sam, id);
     expect(await links.look(token)).toEqual({ is: 'unknown' });
-    expect(await links.redeem(token, { password: CANARY }, '::1')).toEqual({ is: 'unknown' });
+    expect(await redeem(links, token, { password: CANARY }, '::1')).toEqual({ is: 'unknown' });
   });
 
   test('says the same of an expired one whether its migration is there or not', async () => {
     const id = await stuck();
     const { token } = await links.make(sam, id, null, -1_000);
-    expect(await links.redeem(token, { password: CANARY }, '::1')).toEqual({ is: 'expired' });
+    expect(await redeem(links, token, { password: CANARY }, '::1')).toEqual({ is: 'expired' });
     await room.db.query(`DELETE FROM mailferry.jobs WHERE id = $1`, [id]);
-    expect(await links.redeem(token, { password: CANARY }, '::1')).toEqual({ is: 'expired' });
+    expect(await redeem(links, token, { password: CANARY }, '::1')).toEqual({ is: 'expired' });
   });
 
   test('is not used up, and nothing is changed, by looking at it', async () => {
@@ -191,7 +241,7 @@ describe('a link for a password', () => {
     const { token } = await links.make(sam, id, 'resume');
     const codes: unknown[] = [];
     for (let i = 0; i < room.options.limits.testsPerMinute + 1; i++) {
-      const tried = links.redeem(token, { password: 'wrong' }, '::1');
+      const tried = redeem(links, token, { password: 'wrong' }, '::1');
       if (i < room.options.limits.testsPerMinute) await answerTest('AUTH_FAILED');
       codes.push(await tried);
     }
@@ -207,8 +257,8 @@ describe('a link for a password', () => {
       const { job } = await asking.get(JobsService).create(alice, newJob());
       const { token } = await own.make(sam, job.id, null);
       expect(await own.look(token)).toMatchObject({ is: 'open', asksDestination: true });
-      expect(await refusal(own.redeem(token, { password: CANARY }, '::1'))).toBe('CREDENTIALS_REQUIRED');
-      const given = own.redeem(token, { password: CANARY, destination: CANARY }, '::1');
+      expect(await refusal(redeem(own, token, { password: CANARY }, '::1'))).toBe('CREDENTIALS_REQUIRED');
+      const given = redeem(own, token, { password: CANARY, destination: CANARY }, '::1');
       const [{ id }] = await until(async () => {
         const rows = await asking.db.query<[{ id: string }]>(`SELECT id FROM mailferry.connection_tests`);
         return rows.length > 0 && rows;
@@ -234,7 +284,7 @@ describe('a link for a password', () => {
       JSON.stringify({ login }),
     ]);
     expect(await refusal(links.make(sam, id, 'resume'))).toBe('BATCH_LOGIN');
-    expect(await links.redeem(token, { password: CANARY }, '::1')).toEqual({ is: 'needless' });
+    expect(await redeem(links, token, { password: CANARY }, '::1')).toEqual({ is: 'needless' });
     expect(await room.db.query(`SELECT 1 FROM mailferry.connection_tests`)).toEqual([]);
   });
 });

@@ -7,7 +7,7 @@ import { Renderer } from '../render/renderer.js';
 import { PASSWORD_LINKS_API } from '../tokens.js';
 import { WebController } from '../web-controller.js';
 import { isPassword } from '../wizard/checks.js';
-import { bodyOf, secretField } from '../form-body.js';
+import { bodyOf, field, secretField } from '../form-body.js';
 
 const STATUS: Readonly<Record<LinkOver, number>> = { unknown: 404, used: 410, expired: 410, needless: 200 };
 /** Codes that are about the password of the new mailbox. */
@@ -53,9 +53,13 @@ export class LinksController {
     };
     if (problems.error !== null || problems.destinationError !== null)
       return this.form(req, res, 422, found, token, problems);
-    const secrets = { password, ...(found.asksDestination && { destination }) };
+    const secrets = { password, seen: field(bodyOf(req), 'seen'), ...(found.asksDestination && { destination }) };
     const outcome = await this.links.redeem(token, secrets, req.ip ?? req.socket.remoteAddress ?? '');
-    if (outcome.is === 'refused') return this.refused(req, res, found, token, outcome.code);
+    if (outcome.is === 'refused') {
+      // As it is now: it may name another server than the one it was typed for.
+      const now = await this.links.look(token);
+      return now.is === 'open' ? this.refused(req, res, now, token, outcome.code) : this.over(req, res, now.is);
+    }
     if (outcome.is !== 'done') return this.over(req, res, outcome.is);
     await this.page(req, res, 200, outcome.goesOn ? 'goesOn' : 'done', 'check');
   }

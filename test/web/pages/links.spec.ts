@@ -35,7 +35,7 @@ describe('the page behind a link for a password', () => {
     await owner.submit(path, { password: 'right' });
     expect([owner.page.status, owner.title]).toEqual([200, 'Thank you, that is all']);
     expect(owner.text).toContain('your mail is being moved');
-    expect(web.links.given).toEqual([{ token: path.slice('/links/'.length), password: 'right' }]);
+    expect(web.links.given).toEqual([{ token: path.slice('/links/'.length), password: 'right', seen: 'as shown' }]);
     await owner.goto(path);
     expect([owner.page.status, owner.title]).toEqual([410, 'This link has been used']);
     expect(owner.text).not.toContain('alice');
