@@ -9,6 +9,9 @@ import { freshDatabase, type TestDatabase } from '../servers/database.js';
 import { appendMessages, hoster, oldProvider, readMailbox, type TestAccount } from '../servers/dovecot.js';
 import { endOf, eventsOf, HoldingWire, startCopy, trust, urlOf } from './copy-process.js';
 
+/** More on a slow machine. */
+const PATIENCE = Number(process.env['MAILFERRY_TEST_PATIENCE'] ?? 1);
+
 let dataDir: string;
 let database: TestDatabase;
 beforeAll(async () => {
@@ -61,62 +64,74 @@ async function contents(account: TestAccount): Promise<Record<string, string[]>>
 }
 
 describe('a copy on the embedded database, without a queue', () => {
-  it('is whole, is one event a line, brings nothing a second time, and leaves no process and no password behind', async () => {
-    const own = mkdtempSync(join(dataDir, 'own-'));
-    trust(own, oldProvider.ca, hoster.ca);
-    const [from, to] = [await filled(40), hoster.account()];
-    const args = ['copy', '--from', urlOf(from), '--to', urlOf(to), '--json'];
-    const run = () => startCopy(args, { dataDir: own, from: from.password, to: to.password }).ended;
-    const first = await run();
-    expect({ code: first.code, err: first.err }).toEqual({ code: 0, err: '' });
-    const events = eventsOf(first.out);
-    expect(events[0]).toMatchObject({ event: 'start', resumed: false });
-    expect(events.some(({ event }) => event === 'progress')).toBe(true);
-    expect(events.at(-1)).toMatchObject({ event: 'end', outcome: 'complete', exitCode: 0, found: 40, copied: 40 });
-    expect(await contents(to)).toEqual(await contents(from));
+  it(
+    'is whole, is one event a line, brings nothing a second time, and leaves no process and no password behind',
+    async () => {
+      const own = mkdtempSync(join(dataDir, 'own-'));
+      trust(own, oldProvider.ca, hoster.ca);
+      const [from, to] = [await filled(40), hoster.account()];
+      const args = ['copy', '--from', urlOf(from), '--to', urlOf(to), '--json'];
+      const run = () => startCopy(args, { dataDir: own, from: from.password, to: to.password }).ended;
+      const first = await run();
+      expect({ code: first.code, err: first.err }).toEqual({ code: 0, err: '' });
+      const events = eventsOf(first.out);
+      expect(events[0]).toMatchObject({ event: 'start', resumed: false });
+      expect(events.some(({ event }) => event === 'progress')).toBe(true);
+      expect(events.at(-1)).toMatchObject({ event: 'end', outcome: 'complete', exitCode: 0, found: 40, copied: 40 });
+      expect(await contents(to)).toEqual(await contents(from));
 
-    const second = await run();
-    expect(second.code).toBe(0);
-    expect(endOf(second.out)).toMatchObject({ outcome: 'complete', found: 40, copied: 0, alreadyThere: 40 });
-    expect(await contents(to)).toEqual(await contents(from));
+      const second = await run();
+      expect(second.code).toBe(0);
+      expect(endOf(second.out)).toMatchObject({ outcome: 'complete', found: 40, copied: 0, alreadyThere: 40 });
+      expect(await contents(to)).toEqual(await contents(from));
 
-    expect(alive(readPid(join(own, 'postgres', 'postmaster.pid')))).toBe(false);
-    for (const { out, err } of [first, second])
-      for (const secret of [from.password, to.password]) expect(out + err).not.toContain(secret);
-    for (const secret of [from.password, to.password]) expect(holders(own, secret)).toEqual([]);
-  }, 120_000);
+      expect(alive(readPid(join(own, 'postgres', 'postmaster.pid')))).toBe(false);
+      for (const { out, err } of [first, second])
+        for (const secret of [from.password, to.password]) expect(out + err).not.toContain(secret);
+      for (const secret of [from.password, to.password]) expect(holders(own, secret)).toEqual([]);
+    },
+    120_000 * PATIENCE,
+  );
 });
 
 describe('a copy', () => {
-  it('tells people what arrived and what did not, in words, and writes the rest to a file', async () => {
-    const [from, to] = [await filled(4), hoster.account({ maxMessage: '20K' })];
-    await appendMessages(from, [{ path: 'INBOX', message: message(99, 60_000) }]);
-    const report = join(dataDir, 'report.csv');
-    const args = ['copy', '--from', urlOf(from), '--to', urlOf(to), '--exclude-folder', 'Work', '--report', report];
-    const { code, out } = await startCopy(args, {
-      dataDir,
-      databaseUrl: database.url,
-      from: from.password,
-      to: to.password,
-    }).ended;
-    expect(code).toBe(3);
-    expect(out).toMatch(
-      /Done, but not everything arrived\.\n5 found = 2 copied \+ 0 already there \+ 2 skipped \+ 1 failed/,
-    );
-    expect(out).toMatch(/Failed, 1: .*\(MESSAGE_TOO_LARGE\)\n {2}INBOX .* message 99/);
-    expect(readFileSync(report, 'utf8')).toMatch(/^kind,folder,subject.*\r\n[^]*MESSAGE_TOO_LARGE/);
-  }, 60_000);
+  it(
+    'tells people what arrived and what did not, in words, and writes the rest to a file',
+    async () => {
+      const [from, to] = [await filled(4), hoster.account({ maxMessage: '20K' })];
+      await appendMessages(from, [{ path: 'INBOX', message: message(99, 60_000) }]);
+      const report = join(dataDir, 'report.csv');
+      const args = ['copy', '--from', urlOf(from), '--to', urlOf(to), '--exclude-folder', 'Work', '--report', report];
+      const { code, out } = await startCopy(args, {
+        dataDir,
+        databaseUrl: database.url,
+        from: from.password,
+        to: to.password,
+      }).ended;
+      expect(code).toBe(3);
+      expect(out).toMatch(
+        /Done, but not everything arrived\.\n5 found = 2 copied \+ 0 already there \+ 2 skipped \+ 1 failed/,
+      );
+      expect(out).toMatch(/Failed, 1: .*\(MESSAGE_TOO_LARGE\)\n {2}INBOX .* message 99/);
+      expect(readFileSync(report, 'utf8')).toMatch(/^kind,folder,subject.*\r\n[^]*MESSAGE_TOO_LARGE/);
+    },
+    60_000 * PATIENCE,
+  );
 
-  it('only shows the plan with --dry-run', async () => {
-    const [from, to] = [await filled(4), hoster.account()];
-    const before = await contents(to);
-    const { code, out } = await copy(from, to, '--dry-run');
-    expect(code).toBe(0);
-    const [plan] = eventsOf(out);
-    expect(plan).toMatchObject({ event: 'plan', plan: { totalItems: 4 } });
-    expect(await contents(to)).toEqual(before);
-    expect((await readMailbox(to)).map(({ path }) => path)).not.toContain('Work/2024');
-  }, 60_000);
+  it(
+    'only shows the plan with --dry-run',
+    async () => {
+      const [from, to] = [await filled(4), hoster.account()];
+      const before = await contents(to);
+      const { code, out } = await copy(from, to, '--dry-run');
+      expect(code).toBe(0);
+      const [plan] = eventsOf(out);
+      expect(plan).toMatchObject({ event: 'plan', plan: { totalItems: 4 } });
+      expect(await contents(to)).toEqual(before);
+      expect((await readMailbox(to)).map(({ path }) => path)).not.toContain('Work/2024');
+    },
+    60_000 * PATIENCE,
+  );
 
   it('ends with 4 where a person must do something, on either side, and goes on with the right password', async () => {
     const [from, to] = [await filled(3), hoster.account()];
@@ -142,98 +157,114 @@ describe('a copy', () => {
     expect(endOf(noDestination.out)).toMatchObject({ reason: { code: 'DESTINATION_UNAVAILABLE' } });
   }, 90_000);
 
-  it('is refused with a password in the URL, which is not repeated, and without a password where nobody can be asked', async () => {
-    const to = ['--to', 'imaps://b@new.test'];
-    const told = await startCopy(['copy', '--from', 'imaps://a:hunter2@old.test', ...to], { dataDir }).ended;
-    expect({ code: told.code, out: told.out }).toEqual({ code: 2, out: '' });
-    expect(told.err).toMatch(/--from has a password in it/);
-    expect(told.err).not.toContain('hunter2');
-    const unasked = await startCopy(['copy', '--from', 'imaps://a@old.test', ...to], { dataDir }).ended;
-    expect(unasked.code).toBe(2);
-    expect(unasked.err).toMatch(/set MAILFERRY_FROM_PASSWORD/);
-  }, 60_000);
+  it(
+    'is refused with a password in the URL, which is not repeated, and without a password where nobody can be asked',
+    async () => {
+      const to = ['--to', 'imaps://b@new.test'];
+      const told = await startCopy(['copy', '--from', 'imaps://a:hunter2@old.test', ...to], { dataDir }).ended;
+      expect({ code: told.code, out: told.out }).toEqual({ code: 2, out: '' });
+      expect(told.err).toMatch(/--from has a password in it/);
+      expect(told.err).not.toContain('hunter2');
+      const unasked = await startCopy(['copy', '--from', 'imaps://a@old.test', ...to], { dataDir }).ended;
+      expect(unasked.code).toBe(2);
+      expect(unasked.err).toMatch(/set MAILFERRY_FROM_PASSWORD/);
+    },
+    60_000 * PATIENCE,
+  );
 });
 
 describe('a copy that replaces', () => {
-  it('wants the mailbox named, and moves what was there into a dated folder once the copy is whole', async () => {
-    const [from, to] = [await filled(12), hoster.account()];
-    await appendMessages(to, [
-      { path: 'INBOX', message: message(900), flags: [], date: new Date(1_500_000_000_000) },
-      { path: 'INBOX', message: message(0), flags: ['\\Seen'], date: new Date(1_600_000_000_000) },
-    ]);
-    const unsure = await copy(from, to, '--replace');
-    expect(unsure.code).toBe(2);
-    expect(unsure.err).toMatch(/--confirm/);
-    expect(Object.values(await contents(to)).flat()).toHaveLength(2);
-    const done = await copy(from, to, '--replace', '--confirm', to.user);
-    expect(done.code).toBe(0);
-    expect(endOf(done.out)).toMatchObject({ outcome: 'complete', found: 12 });
-    const after = await contents(to);
-    const [aside] = Object.keys(after).filter((path) => /^Before migration \d{4}-\d\d-\d\d/.test(path));
-    // What is the same as at the old provider needs no recovery.
-    expect(after[aside!]).toEqual([expect.stringContaining('2017-07-14T02:40:00.000Z')]);
-    delete after[aside!];
-    expect(after).toEqual(await contents(from));
-  }, 60_000);
+  it(
+    'wants the mailbox named, and moves what was there into a dated folder once the copy is whole',
+    async () => {
+      const [from, to] = [await filled(12), hoster.account()];
+      await appendMessages(to, [
+        { path: 'INBOX', message: message(900), flags: [], date: new Date(1_500_000_000_000) },
+        { path: 'INBOX', message: message(0), flags: ['\\Seen'], date: new Date(1_600_000_000_000) },
+      ]);
+      const unsure = await copy(from, to, '--replace');
+      expect(unsure.code).toBe(2);
+      expect(unsure.err).toMatch(/--confirm/);
+      expect(Object.values(await contents(to)).flat()).toHaveLength(2);
+      const done = await copy(from, to, '--replace', '--confirm', to.user);
+      expect(done.code).toBe(0);
+      expect(endOf(done.out)).toMatchObject({ outcome: 'complete', found: 12 });
+      const after = await contents(to);
+      const [aside] = Object.keys(after).filter((path) => /^Before migration \d{4}-\d\d-\d\d/.test(path));
+      // What is the same as at the old provider needs no recovery.
+      expect(after[aside!]).toEqual([expect.stringContaining('2017-07-14T02:40:00.000Z')]);
+      delete after[aside!];
+      expect(after).toEqual(await contents(from));
+    },
+    60_000 * PATIENCE,
+  );
 });
 
 describe('a copy that is stopped in the middle', () => {
-  it('by Ctrl-C ends with 130 at a checkpoint, keeps a second one away meanwhile, and goes on when it is run again', async () => {
-    const [from, to] = [await filled(400, 4_000, ['INBOX', 'A', 'B', 'C']), hoster.account()];
-    const wire = await HoldingWire.before(from.imapsPort, 700_000);
-    try {
-      const args = ['copy', '--from', urlOf(from, wire.port), '--to', urlOf(to), '--json'];
-      const passwords = { dataDir, databaseUrl: database.url, from: from.password, to: to.password };
-      const first = startCopy(args, passwords);
-      await first.event((event) => event.event === 'progress' && event.copied > 0);
-      const meanwhile = await startCopy(args, passwords).ended;
-      expect(meanwhile.code).toBe(1);
-      expect(meanwhile.err).toMatch(/another copy into .* is under way/);
-      first.child.kill('SIGINT');
-      const stopped = await first.ended;
-      expect(stopped.code).toBe(130);
-      expect(endOf(stopped.out)).toMatchObject({ outcome: 'interrupted', exitCode: 130 });
-      wire.letGo();
-      const again = await startCopy(args, passwords).ended;
-      expect(again.code).toBe(0);
-      expect(eventsOf(again.out)[0]).toMatchObject({ event: 'start', resumed: true });
-      expect(endOf(again.out)).toMatchObject({ outcome: 'complete', found: 400, copied: 400 });
-      expect(await contents(to)).toEqual(await contents(from));
-    } finally {
-      wire.close();
-    }
-  }, 120_000);
+  it(
+    'by Ctrl-C ends with 130 at a checkpoint, keeps a second one away meanwhile, and goes on when it is run again',
+    async () => {
+      const [from, to] = [await filled(400, 4_000, ['INBOX', 'A', 'B', 'C']), hoster.account()];
+      const wire = await HoldingWire.before(from.imapsPort, 700_000);
+      try {
+        const args = ['copy', '--from', urlOf(from, wire.port), '--to', urlOf(to), '--json'];
+        const passwords = { dataDir, databaseUrl: database.url, from: from.password, to: to.password };
+        const first = startCopy(args, passwords);
+        await first.event((event) => event.event === 'progress' && event.copied > 0);
+        const meanwhile = await startCopy(args, passwords).ended;
+        expect(meanwhile.code).toBe(1);
+        expect(meanwhile.err).toMatch(/another copy into .* is under way/);
+        first.child.kill('SIGINT');
+        const stopped = await first.ended;
+        expect(stopped.code).toBe(130);
+        expect(endOf(stopped.out)).toMatchObject({ outcome: 'interrupted', exitCode: 130 });
+        wire.letGo();
+        const again = await startCopy(args, passwords).ended;
+        expect(again.code).toBe(0);
+        expect(eventsOf(again.out)[0]).toMatchObject({ event: 'start', resumed: true });
+        expect(endOf(again.out)).toMatchObject({ outcome: 'complete', found: 400, copied: 400 });
+        expect(await contents(to)).toEqual(await contents(from));
+      } finally {
+        wire.close();
+      }
+    },
+    120_000 * PATIENCE,
+  );
 
-  it('by SIGKILL doubles nothing and loses nothing when it is run again', async () => {
-    const [from, to] = [await filled(400, 4_000, ['INBOX', 'A', 'B', 'C']), hoster.account()];
-    const wire = await HoldingWire.before(from.imapsPort, 700_000);
-    try {
-      const options = {
-        dataDir,
-        databaseUrl: database.url,
-        from: from.password,
-        to: to.password,
-        script: 'test/standalone/fast-copy.mjs',
-      };
-      const args = [urlOf(from, wire.port), urlOf(to)];
-      const first = startCopy(args, options);
-      await first.event((event) => event.event === 'progress' && event.copied > 0);
-      first.child.kill('SIGKILL');
-      expect((await first.ended).signal).toBe('SIGKILL');
-      wire.letGo();
-      const again = await startCopy(args, options).ended;
-      expect(again.code).toBe(0);
-      expect(endOf(again.out)).toMatchObject({ outcome: 'complete', found: 400, copied: 400 });
-      expect(await contents(to)).toEqual(await contents(from));
-      const client = new pg.Client({ connectionString: database.url });
-      await client.connect();
-      const { rows } = await client.query(`SELECT count(*)::int AS credentials FROM mailferry.credentials`);
-      await client.end();
-      expect(rows).toEqual([{ credentials: 0 }]);
-    } finally {
-      wire.close();
-    }
-  }, 120_000);
+  it(
+    'by SIGKILL doubles nothing and loses nothing when it is run again',
+    async () => {
+      const [from, to] = [await filled(400, 4_000, ['INBOX', 'A', 'B', 'C']), hoster.account()];
+      const wire = await HoldingWire.before(from.imapsPort, 700_000);
+      try {
+        const options = {
+          dataDir,
+          databaseUrl: database.url,
+          from: from.password,
+          to: to.password,
+          script: 'test/standalone/fast-copy.mjs',
+        };
+        const args = [urlOf(from, wire.port), urlOf(to)];
+        const first = startCopy(args, options);
+        await first.event((event) => event.event === 'progress' && event.copied > 0);
+        first.child.kill('SIGKILL');
+        expect((await first.ended).signal).toBe('SIGKILL');
+        wire.letGo();
+        const again = await startCopy(args, options).ended;
+        expect(again.code).toBe(0);
+        expect(endOf(again.out)).toMatchObject({ outcome: 'complete', found: 400, copied: 400 });
+        expect(await contents(to)).toEqual(await contents(from));
+        const client = new pg.Client({ connectionString: database.url });
+        await client.connect();
+        const { rows } = await client.query(`SELECT count(*)::int AS credentials FROM mailferry.credentials`);
+        await client.end();
+        expect(rows).toEqual([{ credentials: 0 }]);
+      } finally {
+        wire.close();
+      }
+    },
+    120_000 * PATIENCE,
+  );
 });
 
 /** Files below the folder that hold the text. */
