@@ -131,6 +131,12 @@ export class BatchActions {
         // One row of a batch that rests would rest, too.
         if (ids !== null && batch.state === 'paused') throw jobError('INVALID_STATE', { state: batch.state, action });
         await this.keep(manager, batch);
+        // What has not been paused yet goes on as it was.
+        await manager.query(
+          `UPDATE mailferry.batch_rows SET want = NULL
+           WHERE batch = $1 AND want = 'pause' AND ($2::uuid[] IS NULL OR job = ANY($2))`,
+          [id, ids],
+        );
         // Whoever chooses one that waits for a server wants it to look again now.
         await row(ids === null ? `r.held AND j.state = 'paused'` : `j.state IN ('paused', 'waiting')`, 'resume');
         return;

@@ -73,6 +73,15 @@ export async function lockBatch(manager: EntityManager, sees: Visibility, id: st
   return locked;
 }
 
+/** For those who look after it: as it is now, and until the end of the transaction. Null: not there any more. */
+export async function lockAgain(manager: EntityManager, id: string): Promise<BatchRecord | null> {
+  const [batch]: BatchRecord[] = await manager.query(
+    `SELECT ${BATCH_COLUMNS} FROM mailferry.batches b WHERE b.id = $1 FOR UPDATE`,
+    [id],
+  );
+  return batch ?? null;
+}
+
 export function isOver({ state }: Pick<BatchRecord, 'state'>): boolean {
   return state === 'finished' || state === 'cancelled';
 }

@@ -2,8 +2,6 @@ import { Inject, Injectable, Logger } from '@nestjs/common';
 import { getDataSourceToken } from '@nestjs/typeorm';
 import type { DataSource, EntityManager } from 'typeorm';
 import { JobError, type Actor } from '../jobs/contract.js';
-import type { JobAction } from '../jobs/job.js';
-import { reasonFor } from '../jobs/messages.js';
 import { JobsService } from '../jobs/jobs.service.js';
 import { LinkSender } from '../jobs/link-sender.js';
 import { Outbox } from '../jobs/outbox.js';
@@ -12,22 +10,17 @@ import { oneAtATime } from '../database/one-at-a-time.js';
 import type { HostPanel } from '../panel/host-panel.js';
 import { HOST_PANEL } from '../panel/options.js';
 import { BatchActions, needsYou } from './batch-actions.js';
-import { mayUse, READY, type BatchRecord } from './batch-record.js';
+import { lockAgain, mayUse, READY, type BatchRecord } from './batch-record.js';
+import { halt, keepHours } from './batch-rest.js';
+import { GOES_ON, Overtaken, takeMark, type Wanted } from './batch-step.js';
 import { BatchTester } from './batch-tester.js';
 import { ASK_AGAIN_MS, dueBatches, NOBODY_ACTED_MS, stoppingBatches } from './due-batches.js';
-import { isInside } from './hours.js';
 import { signInsOf } from './sign-ins.js';
 import { carefully, whyStop } from './stopping.js';
 import { LOCKS } from '../database/locks.js';
 
 /** Migrations of one batch that are started in one round; five times as many are paused or cancelled. */
 const STEPS = 20;
-
-interface Wanted {
-  row: number;
-  job: string;
-  want: JobAction;
-}
 
 /**
  * Makes of what is wanted of batches what their migrations do, through the same door as a person: at most so many at once,
@@ -78,29 +71,21 @@ export class BatchRunner {
     if (batch.testing) await this.tester.go(batch, who);
     if (batch.state !== 'active') return;
     if (batch.startAt !== null && batch.startAt.getTime() > Date.now()) return;
-    if (!(await this.inHours(batch))) return;
+    if (!(await keepHours(this.db, batch))) return;
     await this.feed(batch, who);
     await this.pass(batch);
   }
 
   private async stop(batch: BatchRecord): Promise<void> {
-    const rows = await this.wanted(batch.id, ['pause', 'cancel'], STEPS * 5, false);
     const who = systemActor(batch);
-    for (const row of rows) {
-      const done = await this.step(batch, who, row);
-      if (done && row.want === 'pause')
-        await this.db.query(`UPDATE mailferry.batch_rows SET held = true WHERE batch = $1 AND row = $2`, [
-          batch.id,
-          row.row,
-        ]);
-    }
+    for (const row of await this.wanted(batch.id, ['pause', 'cancel'], STEPS * 5, false))
+      await this.step(batch, who, row).catch(unlessOvertaken);
   }
 
   /** Null: whoever started it may not any more. The panel is asked, for each round that starts something. */
   private async actor(batch: BatchRecord): Promise<Actor | null> {
     const last = this.asked.get(batch.id) ?? 0;
-    const busy =
-      batch.testing || (await this.wanted(batch.id, ['start', 'resume', 'retry', 'sync'], 1, false)).length > 0;
+    const busy = batch.testing || (await this.wanted(batch.id, GOES_ON, 1, false)).length > 0;
     if (!busy && Date.now() - last < ASK_AGAIN_MS) return systemActor(batch);
     const principal = await this.panel.currentPrincipal(batch.principal);
     if (principal === null) return null;
@@ -110,26 +95,8 @@ export class BatchRunner {
     return { sub: principal.sub, tenant: batch.tenant, visibility, principal, scheduled: true };
   }
 
-  /** Outside the allowed hours what runs is paused; inside it goes on. */
-  private async inHours({ id, options, inHours }: BatchRecord): Promise<boolean> {
-    const now = options.hours === null || isInside(options.hours, new Date());
-    if (now === inHours) return now;
-    await this.db.transaction(async (manager) => {
-      await manager.query(`UPDATE mailferry.batches SET in_hours = $2, updated_at = now() WHERE id = $1`, [id, now]);
-      await manager.query(
-        now
-          ? `UPDATE mailferry.batch_rows r SET want = 'resume', held = false FROM mailferry.jobs j
-             WHERE r.batch = $1 AND j.id = r.job AND r.held AND r.want IS NULL AND j.state = 'paused'`
-          : `UPDATE mailferry.batch_rows r SET want = 'pause' FROM mailferry.jobs j
-             WHERE r.batch = $1 AND j.id = r.job AND j.state IN ('queued', 'running', 'waiting')`,
-        [id],
-      );
-    });
-    return now;
-  }
-
   private async feed(batch: BatchRecord, who: Actor): Promise<void> {
-    const rows = await this.wanted(batch.id, ['start', 'resume', 'retry', 'sync'], STEPS, true);
+    const rows = await this.wanted(batch.id, GOES_ON, STEPS, true);
     if (rows.length === 0) return;
     const { busy, ...signIns } = await signInsOf(this.db, batch);
     const stop = whyStop(signIns, batch.auth);
@@ -139,6 +106,7 @@ export class BatchRunner {
       try {
         await this.step(batch, who, row);
       } catch (error) {
+        if (error instanceof Overtaken) return;
         if (!(error instanceof JobError)) throw error;
         if (error.code === 'FORBIDDEN') return this.halt(batch, 'BATCH_NOT_ALLOWED');
         // The panel is away: everything stays as it is wanted.
@@ -148,30 +116,29 @@ export class BatchRunner {
     }
   }
 
-  /** @returns whether it was done. @throws JobError FORBIDDEN, DESTINATION_UNAVAILABLE: nothing about this row alone */
-  private async step(batch: BatchRecord, who: Actor, { row, job, want }: Wanted): Promise<boolean> {
-    let refused: JobError | null = null;
+  /** @throws JobError FORBIDDEN, DESTINATION_UNAVAILABLE, AUDIT_UNAVAILABLE: nothing about this row alone; Overtaken */
+  private async step(batch: BatchRecord, who: Actor, wanted: Wanted): Promise<void> {
+    const { row, job, want } = wanted;
     try {
-      await this.jobs.act(who, job, want);
+      await this.jobs.act(who, job, want, (manager) => takeMark(manager, batch.id, wanted));
     } catch (error) {
       if (!(error instanceof JobError)) throw error;
       if (['FORBIDDEN', 'DESTINATION_UNAVAILABLE', 'AUDIT_UNAVAILABLE'].includes(error.code)) throw error;
-      refused = error;
+      // Somebody was faster: then it is not wanted any more.
+      const told = ['INVALID_STATE', 'NOT_FOUND'].includes(error.code) ? null : error;
+      await this.db.query(
+        `UPDATE mailferry.batch_rows SET want = NULL, code = $4, message = $5 WHERE batch = $1 AND row = $2 AND want = $3`,
+        [batch.id, row, want, told?.code ?? null, told?.message ?? null],
+      );
     }
-    // Somebody was faster: then it is not wanted any more.
-    const told = refused === null || ['INVALID_STATE', 'NOT_FOUND'].includes(refused.code) ? null : refused;
-    await this.db.query(
-      `UPDATE mailferry.batch_rows SET want = NULL, code = $4, message = $5 WHERE batch = $1 AND row = $2 AND want = $3`,
-      [batch.id, row, want, told?.code ?? null, told?.message ?? null],
-    );
-    return refused === null;
   }
 
   /** The next delta pass when its time has come and nothing is under way; the end after the last one. */
-  private async pass(batch: BatchRecord): Promise<void> {
-    const due = batch.nextSyncAt !== null && batch.nextSyncAt.getTime() <= Date.now();
-    if (!due && !batch.finishing) return;
+  private async pass(seen: BatchRecord): Promise<void> {
+    if (!hasPass(seen)) return;
     await this.db.transaction(async (manager) => {
+      const batch = await lockAgain(manager, seen.id);
+      if (batch?.state !== 'active' || !hasPass(batch)) return;
       const [open] = (await manager.query(
         `SELECT 1 FROM mailferry.batch_rows r JOIN mailferry.batches b ON b.id = r.batch
            JOIN mailferry.jobs j ON j.id = r.job
@@ -218,25 +185,9 @@ export class BatchRunner {
     );
   }
 
-  /** Pauses a batch with a reason: going on would do harm. */
   private async halt(batch: BatchRecord, code: string): Promise<void> {
-    const { id } = batch;
-    this.logger.warn(`batch ${id} is stopped: ${code}`);
-    await this.db.transaction(async (manager) => {
-      // Whose domain it is no more has nothing to do with it.
-      if (code !== 'BATCH_NOT_ALLOWED') await this.outbox.putBatch(manager, batch, reasonFor(code));
-      await manager.query(
-        `UPDATE mailferry.batches SET state = CASE WHEN state = 'active' THEN 'paused' ELSE state END, testing = false,
-           reason = $2, updated_at = now() WHERE id = $1`,
-        [id, JSON.stringify(reasonFor(code))],
-      );
-      await manager.query(`UPDATE mailferry.batch_rows SET want_test = false WHERE batch = $1 AND want_test`, [id]);
-      await manager.query(
-        `UPDATE mailferry.batch_rows r SET want = 'pause' FROM mailferry.jobs j
-         WHERE r.batch = $1 AND j.id = r.job AND j.state IN ('queued', 'running', 'waiting')`,
-        [id],
-      );
-    });
+    this.logger.warn(`batch ${batch.id} is stopped: ${code}`);
+    await halt(this.db, this.outbox, batch, code);
   }
 
   /** @param ready only those whose old account's password is there. */
@@ -255,7 +206,15 @@ function secretsEnd({ resumedAt }: BatchRecord): boolean {
   return resumedAt !== null && resumedAt.getTime() < Date.now() - NOBODY_ACTED_MS;
 }
 
+function hasPass({ finishing, nextSyncAt }: BatchRecord): boolean {
+  return finishing || (nextSyncAt !== null && nextSyncAt.getTime() <= Date.now());
+}
+
+function unlessOvertaken(error: unknown): void {
+  if (!(error instanceof Overtaken)) throw error;
+}
+
 /** For pausing and cancelling, which dial nobody. */
 function systemActor({ tenant, owner, domain }: BatchRecord): Actor {
-  return { sub: owner, tenant, visibility: { tenant, all: false, mailboxes: [], domains: [domain] } };
+  return { sub: owner, tenant, visibility: { tenant, all: false, mailboxes: [], domains: [domain] }, scheduled: true };
 }

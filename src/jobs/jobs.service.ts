@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { getDataSourceToken } from '@nestjs/typeorm';
-import { DataSource, type QueryDeepPartialEntity } from 'typeorm';
+import { DataSource, type EntityManager, type QueryDeepPartialEntity } from 'typeorm';
 import { Admission, jobError } from './admission.js';
 import { AuditTrail, by } from './audit.js';
 import {
@@ -147,11 +147,20 @@ export class JobsService implements JobsApi {
     return { jobs: await this.reader.bare(ids), page, perPage, ...found };
   }
 
-  async act(who: Actor, id: string, action: JobAction): Promise<JobView> {
+  /** @param first what else happens, or must hold, in the same transaction; when it throws, nothing happens. */
+  async act(
+    who: Actor,
+    id: string,
+    action: JobAction,
+    first: (manager: EntityManager) => Promise<void> = async () => undefined,
+  ): Promise<JobView> {
     const job = await this.visible(who.visibility, id);
     if (next(job.state, action) === null) throw jobError('INVALID_STATE', { state: job.state, action });
     if (DIALS.includes(action)) await this.gate.admit(who, job, await this.secrets.held(id));
-    const after = await this.changes.transact((change) => this.changes.apply(change, id, action, who));
+    const after = await this.changes.transact(async (change) => {
+      await first(change.manager);
+      return this.changes.apply(change, id, action, who);
+    });
     return this.reader.view(after);
   }
 
