@@ -7,6 +7,7 @@ export interface Hours {
   readonly timeZone: string;
 }
 
+const LOCAL_TIME = /^[12]\d{3}-\d{2}-\d{2}T\d{2}:\d{2}$/;
 const CLOCK = /^([01]\d|2[0-3]):([0-5]\d)$/;
 
 export function isClock(text: string): boolean {
@@ -29,9 +30,15 @@ export function isInside({ from, to, timeZone }: Hours, at: Date): boolean {
   return from < to ? now >= from && now < to : now >= from || now < to;
 }
 
+/** `2026-03-02T22:00`: a day that there is, and a time of it. */
+export function isLocalTime(text: string): boolean {
+  const at = LOCAL_TIME.test(text) ? Date.parse(`${text}:00Z`) : NaN;
+  return !Number.isNaN(at) && new Date(at).toISOString().startsWith(text);
+}
+
 /**
  * The moment that a clock in this place shows as `2026-03-02T22:00`. In the hour that a change of the clocks skips or
- * repeats, the nearest one.
+ * repeats, the nearest one. @param local what `isLocalTime` takes
  */
 export function atZone(local: string, timeZone: string): Date {
   const asUtc = Date.parse(`${local}:00Z`);

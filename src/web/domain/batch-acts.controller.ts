@@ -2,7 +2,7 @@ import { Inject, Param, Post, Req, Res } from '@nestjs/common';
 import type { BatchView } from '../../batches/batch.js';
 import { BATCH_ACTIONS } from '../../batches/batch.js';
 import type { ActOptions, BatchesApi } from '../../batches/contract.js';
-import { atZone, isTimeZone } from '../../batches/hours.js';
+import { atZone, isLocalTime, isTimeZone } from '../../batches/hours.js';
 import type { Actor, Visibility } from '../../jobs/contract.js';
 import { csvLine } from '../../reports/csv.js';
 import { Access, Acting } from '../auth/access.decorator.js';
@@ -19,7 +19,6 @@ import { bodyOf, field, fields, secretField } from '../form-body.js';
 import { notFound } from '../web-error.js';
 
 const INVITATION_DAYS = 14;
-const LOCAL_TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}$/;
 
 /** What can be done about a batch; every answer leads back to its page. */
 @WebController('domains/:domain/batches')
@@ -44,7 +43,7 @@ export class BatchActsController {
     const body = bodyOf(req);
     const local = field(body, 'at');
     const timeZone = field(body, 'timeZone') || 'UTC';
-    if (local !== '' && (!LOCAL_TIME.test(local) || !isTimeZone(timeZone)))
+    if (local !== '' && (!isLocalTime(local) || !isTimeZone(timeZone)))
       return this.pages.back(res, batch, '?problem=VALIDATION');
     const options: ActOptions = {
       ...(action === 'start' && local !== '' && { at: atZone(local, timeZone).toISOString() }),

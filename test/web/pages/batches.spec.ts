@@ -37,6 +37,11 @@ describe('a whole domain without JavaScript', () => {
     expect(web.batches.filled).toEqual([{ panel: ['bob@new.test', 'alice@new.test'] }]);
     expect(dora.text).toContain('Nothing has been copied yet');
     expect(web.batches.acts).toEqual([]);
+    for (const at of ['2026-13-01T10:00', '2026-02-31T10:00', '2026-07-01T25:00']) {
+      await dora.submit('/actions/start', { at, timeZone: 'Europe/Berlin' });
+      expect([at, dora.page.status, dora.path]).toEqual([at, 200, expect.stringContaining('problem=VALIDATION')]);
+    }
+    expect(web.batches.acts).toEqual([]);
     await dora.submit('/actions/start', { at: '2026-07-01T22:00', timeZone: 'Europe/Berlin' });
     expect(web.batches.acts).toMatchObject([{ action: 'start', options: { at: '2026-07-01T20:00:00.000Z' } }]);
     expect(dora.text).toContain('The batch is on its way');
