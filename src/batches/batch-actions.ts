@@ -3,22 +3,17 @@ import type { EntityManager } from 'typeorm';
 import { jobError } from '../jobs/admission.js';
 import { AuditTrail, by } from '../jobs/audit.js';
 import { JobError, type Actor } from '../jobs/contract.js';
-import { isUuid } from '../jobs/job-view.js';
 import { JobChanges } from '../jobs/job-changes.js';
 import { HARD_LIMIT_MS, inMs } from '../jobs/keeping.js';
 import type { Reason } from '../jobs/job.js';
 import { wordsFor } from '../jobs/messages.js';
 import { revokeLinksOfBatch } from '../jobs/password-links.js';
 import { invalid } from '../jobs/settings.js';
+import { checkOptions, type CheckedOptions } from './act-options.js';
 import type { BatchAction } from './batch.js';
 import { lockBatch, NEEDS_SOMEBODY, READY, type BatchRecord } from './batch-record.js';
 import { nextBatchState } from './batch-state.js';
 import type { ActOptions } from './contract.js';
-
-/** Chosen rows of one action. */
-const MAX_IDS = 1_000;
-/** A start may lie ahead by this much, at most (ms): the secrets must last for the copying and for passes after it. */
-const MAX_AHEAD_MS = 14 * 24 * 60 * 60 * 1000;
 
 /** What of a batch an action is about, as SQL over its rows `r` and their migrations `j`. */
 const STARTABLE = `j.state = 'draft'`;
@@ -37,12 +32,13 @@ export class BatchActions {
 
   /** @throws JobError NOT_FOUND, INVALID_STATE, VALIDATION, CREDENTIALS_REQUIRED */
   async act(who: Actor, id: string, action: BatchAction, options: ActOptions): Promise<void> {
-    const ids = checkedIds(options.ids);
+    const checked = checkOptions(action, options);
+    const { ids } = checked;
     await this.changes.transact(async ({ manager }) => {
       const batch = await lockBatch(manager, who.visibility, id);
       const state = nextBatchState(batch.state, action);
       if (state === null) throw jobError('INVALID_STATE', { state: batch.state, action });
-      await this.carryOut(manager, batch, action, { ...options, ids }, who);
+      await this.carryOut(manager, batch, action, checked, who);
       // One row's pause is not the batch's.
       const whole = ids === null || action === 'start';
       await manager.query(
@@ -102,7 +98,7 @@ export class BatchActions {
     manager: EntityManager,
     batch: BatchRecord,
     action: BatchAction,
-    { ids, at, last, anyway }: Omit<ActOptions, 'ids'> & { readonly ids: readonly string[] | null },
+    { ids, at, last, anyway }: CheckedOptions,
     who: Actor,
   ): Promise<void> {
     const { id } = batch;
@@ -111,16 +107,16 @@ export class BatchActions {
       case 'test':
         return this.test(manager, batch, ids);
       case 'start': {
-        const when = startTime(at);
+        if (at !== null && batch.state !== 'draft') throw invalid({ at: 'is for the first start' });
         await this.keep(manager, batch);
         // Second time: those that were not chosen the first time.
         if ((await row(`${STARTABLE} AND r.want IS NULL AND r.code IS NULL`, 'start')) === 0)
           throw jobError('INVALID_STATE', { state: batch.state, action });
         await manager.query(
-          `UPDATE mailferry.batches SET pass = GREATEST(pass, 1), start_at = $2, next_sync_at = CASE
-             WHEN next_sync_at IS NULL THEN COALESCE($2, now()) + make_interval(hours => (options->>'syncEveryHours')::int)
+          `UPDATE mailferry.batches SET pass = GREATEST(pass, 1), start_at = COALESCE($2, start_at), next_sync_at = CASE
+             WHEN next_sync_at IS NULL THEN COALESCE($2, start_at, now()) + make_interval(hours => (options->>'syncEveryHours')::int)
              ELSE next_sync_at END WHERE id = $1`,
-          [id, when],
+          [id, at],
         );
         return;
       }
@@ -154,11 +150,11 @@ export class BatchActions {
       case 'sync':
         await this.keep(manager, batch);
         await this.pass(manager, batch, ids);
-        if (last === true)
+        if (last)
           await manager.query(`UPDATE mailferry.batches SET finishing = true, next_sync_at = NULL WHERE id = $1`, [id]);
         return;
       case 'finish':
-        return this.finish(manager, batch, who, anyway === true);
+        return this.finish(manager, batch, who, anyway);
     }
   }
 
@@ -233,16 +229,18 @@ export class BatchActions {
     await this.changes.eraseBatch(manager, batch, who, keepFailed);
   }
 
-  /** Secrets live as long as a month from when somebody last wanted something done with them. */
+  /** Secrets live as long as a month from when somebody last wanted something done with them. What has expired has gone. */
   private async keep(manager: EntityManager, { id }: BatchRecord): Promise<void> {
     await manager.query(
       `UPDATE mailferry.credentials SET expires_at = $2
-       WHERE owner = $1 OR owner IN (SELECT id FROM mailferry.jobs WHERE batch = $1)`,
+       WHERE (owner = $1 OR owner IN (SELECT id FROM mailferry.jobs WHERE batch = $1))
+         AND (expires_at IS NULL OR expires_at > now())`,
       [id, inMs(HARD_LIMIT_MS)],
     );
     const [missing]: unknown[] = await manager.query(
       `SELECT 1 FROM mailferry.batches b WHERE b.id = $1 AND b.auth->>'kind' = 'admin'
-         AND NOT EXISTS (SELECT 1 FROM mailferry.credentials c WHERE c.owner = b.id)`,
+         AND NOT EXISTS (SELECT 1 FROM mailferry.credentials c
+           WHERE c.owner = b.id AND (c.expires_at IS NULL OR c.expires_at > now()))`,
       [id],
     );
     if (missing !== undefined) throw jobError('CREDENTIALS_REQUIRED', { side: 'source' });
@@ -271,19 +269,4 @@ export async function mark(
     [batch, ids, want],
   );
   return marked;
-}
-
-function checkedIds(ids: readonly string[] | undefined): readonly string[] | null {
-  if (ids === undefined) return null;
-  if (ids.length === 0 || ids.length > MAX_IDS) throw invalid({ ids: `must be 1 to ${MAX_IDS}` });
-  // What is none is nobody's.
-  return ids.filter(isUuid);
-}
-
-function startTime(at: string | undefined): Date | null {
-  if (at === undefined) return null;
-  const when = new Date(at);
-  if (Number.isNaN(when.getTime())) throw invalid({ at: 'is not a time' });
-  if (when.getTime() > Date.now() + MAX_AHEAD_MS) throw jobError('START_TOO_FAR', { at });
-  return when;
 }

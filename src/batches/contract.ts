@@ -60,9 +60,9 @@ export interface Filled {
 }
 
 export interface ActOptions {
-  /** Jobs; absent: all of the batch. */
+  /** Jobs; absent: all of the batch. Not with `finish` or `last`: a batch ends as a whole. */
   readonly ids?: readonly string[];
-  /** `start`: not before (ISO 8601). */
+  /** The first `start`: not before (ISO 8601). Those that are started later keep to it. */
   readonly at?: string;
   /** `sync`: the last pass; the batch finishes after it. */
   readonly last?: boolean;

@@ -24,14 +24,12 @@ export async function removeOldDrafts(
   );
   const gone = [];
   for (const batch of old) {
-    const [, erased]: [unknown[], number] = await manager.query(
-      `DELETE FROM mailferry.credentials WHERE owner = $1
-         OR owner IN (SELECT id FROM mailferry.jobs WHERE batch = $1 AND state = 'draft')`,
-      [batch.id],
-    );
-    await clearRows(manager, batch.id);
+    const ofRows = await clearRows(manager, batch.id);
+    const [, own]: [unknown[], number] = await manager.query(`DELETE FROM mailferry.credentials WHERE owner = $1`, [
+      batch.id,
+    ]);
     await manager.query(`DELETE FROM mailferry.batches WHERE id = $1`, [batch.id]);
-    gone.push({ ...batch, erased });
+    gone.push({ ...batch, erased: ofRows + own });
   }
   return gone;
 }

@@ -122,14 +122,21 @@ export class RowWriter {
   }
 }
 
-/** The rows, their drafts and what was sealed for them. */
-export async function clearRows(manager: EntityManager, batch: string): Promise<void> {
-  await manager.query(
-    `DELETE FROM mailferry.credentials WHERE owner IN (SELECT id FROM mailferry.jobs WHERE batch = $1 AND state = 'draft')`,
+/**
+ * The rows, their drafts and what was sealed for them. The drafts go first: a password that somebody gives at this moment is
+ * sealed before, and found, or there is nothing any more to seal it for. @returns how many secrets went
+ */
+export async function clearRows(manager: EntityManager, batch: string): Promise<number> {
+  const [jobs]: [{ id: string }[], number] = await manager.query(
+    `DELETE FROM mailferry.jobs WHERE batch = $1 AND state = 'draft' RETURNING id`,
     [batch],
   );
-  await manager.query(`DELETE FROM mailferry.jobs WHERE batch = $1 AND state = 'draft'`, [batch]);
+  const [, erased]: [unknown[], number] = await manager.query(
+    `DELETE FROM mailferry.credentials WHERE owner = ANY($1)`,
+    [jobs.map(({ id }) => id)],
+  );
   await manager.query(`DELETE FROM mailferry.batch_rows WHERE batch = $1`, [batch]);
+  return erased;
 }
 
 function* slices<T>(list: readonly T[]): Generator<readonly T[]> {

@@ -81,9 +81,12 @@ export class SecretStore {
     return others.length === 0;
   }
 
-  /** The moment they are erased at, whatever happens. */
+  /** The moment they are erased at, whatever happens. What has expired already is not there any more. */
   async keepUntil(manager: EntityManager, owner: string, until: Date): Promise<void> {
-    await manager.query(`UPDATE mailferry.credentials SET expires_at = $2 WHERE owner = $1`, [owner, until]);
+    await manager.query(
+      `UPDATE mailferry.credentials SET expires_at = $2 WHERE owner = $1 AND (expires_at IS NULL OR expires_at > now())`,
+      [owner, until],
+    );
   }
 
   /** @returns how many were there. */

@@ -143,7 +143,14 @@ describe('the batches of a domain', () => {
     const [ann, ben] = await room.jobs(id);
     await room.batches.act(dora, id, 'start', { ids: [ann!], at: new Date(Date.now() + 3_600_000).toISOString() });
     expect(await settle(id)).toEqual(['draft', 'draft', 'draft']);
+    const { startAt } = (await room.batches.get(dora.visibility, id))!;
+    expect(startAt).not.toBeNull();
+    // Whoever is added keeps to the time, and cannot change it for the others.
     await room.batches.act(dora, id, 'start', { ids: [ben!] });
+    expect(await settle(id)).toEqual(['draft', 'draft', 'draft']);
+    expect(await refusal(room.batches.act(dora, id, 'start', { at: new Date().toISOString() }))).toBe('VALIDATION');
+    expect((await room.batches.get(dora.visibility, id))!.startAt).toBe(startAt);
+    await room.db.query(`UPDATE mailferry.batches SET start_at = now()`);
     expect(await settle(id)).toEqual(['queued', 'queued', 'draft']);
     expect((await room.batches.get(dora.visibility, id))!.actions).toContain('start');
   });

@@ -139,6 +139,18 @@ describe('the passes of a batch and its end', () => {
     expect(await expiries([cancelled.id])).toEqual([]);
   });
 
+  it('ends as a whole: not for chosen rows, and no secret goes because of them', async () => {
+    const { id } = await room.batch(['ann', 'ben'], { auth: { kind: 'per-row' } });
+    const ids = await room.jobs(id);
+    await room.batches.act(dora, id, 'start', { ids: [ids[0]!] });
+    await room.settle(id);
+    await room.run(ids[0]!);
+    expect(await refusal(room.batches.act(dora, id, 'finish', { ids: [ids[0]!] }))).toBe('VALIDATION');
+    expect(await refusal(room.batches.act(dora, id, 'sync', { ids: [ids[0]!], last: true }))).toBe('VALIDATION');
+    expect(await batchOf(id)).toMatchObject({ state: 'active', finishing: false, pass: 1 });
+    expect([await room.settle(id), await room.secrets()]).toEqual([['completed', 'draft'], 2]);
+  });
+
   it('asks for no pass again and again when there is nobody to make one for', async () => {
     const { id } = await room.batch(['ann'], { options: { syncEveryHours: 6 } });
     await room.batches.act(dora, id, 'start');

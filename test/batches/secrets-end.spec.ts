@@ -1,7 +1,10 @@
+import { JobCredentials } from '../../src/jobs/job-credentials.js';
 import { JobsService } from '../../src/jobs/jobs.service.js';
 import { reasonFor } from '../../src/jobs/messages.js';
+import { checkSettings } from '../../src/jobs/settings.js';
+import { lockJob } from '../../src/jobs/transition.js';
 import { Pruner } from '../../src/worker/pruner.js';
-import { CANARY, dora, refusal } from '../jobs/support.js';
+import { alice, CANARY, dora, newJob, refusal, until } from '../jobs/support.js';
 import { batchRoom, type BatchRoom } from './support.js';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -114,4 +117,57 @@ describe('how long a batch keeps its secrets', () => {
     );
     expect(lines).toContainEqual({ detail: expect.objectContaining({ batch: own.id, secrets: '1' }) });
   });
+
+  it('brings back nothing that has expired: neither resuming a batch nor one migration', async () => {
+    const { id, jobs } = await underWay();
+    const { job } = await room
+      .get(JobsService)
+      .create(alice, newJob({ destination: { password: CANARY }, start: true }));
+    await room.batches.act(dora, id, 'pause');
+    await room.settle(id);
+    await room.get(JobsService).act(alice, job.id, 'pause');
+    await room.db.query(
+      `UPDATE mailferry.credentials SET expires_at = now() - interval '1 day'
+       WHERE owner = $1 OR (owner = $2 AND field = 'destination-password')`,
+      [jobs[0], job.id],
+    );
+    await room.batches.act(dora, id, 'resume');
+    await room.get(JobsService).act(alice, job.id, 'resume');
+    expect(await left()).toEqual([-1, -1, 30, 30]);
+    expect(await room.settle(id)).toEqual(['paused', 'queued']);
+    const admin = await room.batch(['ann']);
+    await room.db.query(`UPDATE mailferry.credentials SET expires_at = now() - interval '1 day' WHERE owner = $1`, [
+      admin.id,
+    ]);
+    expect(await refusal(room.batches.act(dora, admin.id, 'start'))).toBe('CREDENTIALS_REQUIRED');
+  });
+
+  it.each(['discarded', 'forgotten', 'filled anew'] as const)(
+    'keeps no password that somebody gives while his batch is %s',
+    async (how) => {
+      const { id } = await room.batch(['ann', 'ben'], { auth: { kind: 'ask-user' } });
+      const [ann] = await room.jobs(id);
+      const ways = {
+        discarded: () => room.batches.discard(dora, id),
+        forgotten: () => room.get(Pruner).prune(),
+        'filled anew': () => room.batches.fill(dora, id, { rows: [] }),
+      };
+      await daysPass(8);
+      let gone: Promise<unknown> = Promise.resolve();
+      await room.db.transaction(async (manager) => {
+        await lockJob(manager, ann!);
+        gone = ways[how]();
+        await until(async () => {
+          const [waiting] = await room.db.query<{ n: number }[]>(
+            `SELECT count(*)::int AS n FROM pg_locks WHERE NOT granted AND pid <> pg_backend_pid()`,
+          );
+          return waiting!.n > 0;
+        });
+        await room.get(JobCredentials).set(manager, dora, ann!, checkSettings({ secret: { password: CANARY } }));
+      });
+      await gone;
+      expect(await room.jobs(id)).not.toContain(ann);
+      expect(await room.secrets()).toBe(0);
+    },
+  );
 });

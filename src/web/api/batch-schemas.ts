@@ -64,12 +64,19 @@ export const NewBatchBody = z
   })
   .refine((body) => (body.rows === undefined) !== (body.csv === undefined), 'must have either rows or csv');
 export const BatchActionName = z.enum(BATCH_ACTIONS);
-export const BatchActionBody = z.strictObject({
-  ids: z.array(z.uuid()).min(1).max(1_000).optional().describe('Migrations; absent: all of the batch'),
-  at: z.iso.datetime({ offset: true }).optional().describe('start: not before'),
-  last: z.boolean().optional().describe('sync: the last pass; the batch is finished after it'),
-  anyway: z.boolean().optional().describe('finish: although some mailboxes are not done; they are cancelled'),
-});
+export const BatchActionBody = z
+  .strictObject({
+    ids: z
+      .array(z.uuid())
+      .min(1)
+      .max(1_000)
+      .optional()
+      .describe('Migrations; absent: all of the batch. Not with `finish` or `last`: a batch ends as a whole'),
+    at: z.iso.datetime({ offset: true }).optional().describe('The first start: not before'),
+    last: z.boolean().optional().describe('sync: the last pass; the batch is finished after it'),
+    anyway: z.boolean().optional().describe('finish: although some mailboxes are not done; they are cancelled'),
+  })
+  .refine(({ ids, last }) => ids === undefined || last !== true, 'must not have both ids and last');
 
 export const BatchChangeBody = z
   .strictObject({

@@ -27,6 +27,8 @@ describe('a batch by the JSON API', () => {
     expect(answer.status).toBe(202);
     expect(web.batches.acts).toMatchObject([{ action: 'finish', options: { anyway: true } }]);
     expect((await call('post', `${id}/finish`, { anyway: 'yes' })).status).toBe(422);
+    // A batch ends as a whole.
+    expect((await call('post', `${id}/sync`, { last: true, ids: [NOBODYS] })).status).toBe(422);
   });
 
   it('has its hours, its connection and its password changed', async () => {
