@@ -8,6 +8,7 @@ import { Outbox } from '../jobs/outbox.js';
 import { visibilityOf } from '../jobs/visibility.js';
 import { oneAtATime } from '../database/one-at-a-time.js';
 import type { HostPanel } from '../panel/host-panel.js';
+import { inTime } from '../panel/in-time.js';
 import { HOST_PANEL } from '../panel/options.js';
 import { BatchActions, needsYou } from './batch-actions.js';
 import { lockAgain, mayUse, READY, type BatchRecord } from './batch-record.js';
@@ -21,6 +22,9 @@ import { LOCKS } from '../database/locks.js';
 
 /** Migrations of one batch that are started in one round; five times as many are paused or cancelled. */
 const STEPS = 20;
+/** The panel is away, or stumbles over everybody: the rest waits for the next round. */
+const STUMBLES = 3;
+const PANEL_MS = 10_000;
 
 /**
  * Makes of what is wanted of batches what their migrations do, through the same door as a person: at most so many at once,
@@ -42,15 +46,17 @@ export class BatchRunner {
   ) {}
 
   /** @returns false when another worker does it right now. */
-  tick(): Promise<boolean> {
-    return oneAtATime(this.db, LOCKS.batches, () => this.round());
+  async tick(): Promise<boolean> {
+    const mine = await oneAtATime(this.db, LOCKS.batches, () => this.round());
+    // Mail may take its time: meanwhile another worker looks after the batches.
+    await this.sender.send();
+    return mine;
   }
 
   private async round(): Promise<void> {
     // Whoever stops something wants it to stop, however many batches are at work.
     await this.each(await stoppingBatches(this.db), (batch) => this.stop(batch));
     await this.each(await dueBatches(this.db), (batch) => this.look(batch));
-    await this.sender.send();
   }
 
   private async each(batches: readonly BatchRecord[], work: (batch: BatchRecord) => Promise<void>): Promise<void> {
@@ -87,9 +93,9 @@ export class BatchRunner {
     const last = this.asked.get(batch.id) ?? 0;
     const busy = batch.testing || (await this.wanted(batch.id, GOES_ON, 1, false)).length > 0;
     if (!busy && Date.now() - last < ASK_AGAIN_MS) return systemActor(batch);
-    const principal = await this.panel.currentPrincipal(batch.principal);
+    const principal = await inTime(() => this.panel.currentPrincipal(batch.principal), PANEL_MS);
     if (principal === null) return null;
-    const visibility = await visibilityOf(this.panel, principal);
+    const visibility = await inTime(() => visibilityOf(this.panel, principal), PANEL_MS);
     if (principal.tenantId !== batch.tenant || !mayUse(visibility, batch.domain)) return null;
     this.asked.set(batch.id, Date.now());
     return { sub: principal.sub, tenant: batch.tenant, visibility, principal, scheduled: true };
@@ -102,6 +108,7 @@ export class BatchRunner {
     const stop = whyStop(signIns, batch.auth);
     if (stop !== null) return this.halt(batch, stop);
     const room = carefully(signIns, batch.auth, batch.options.atOnce) - busy;
+    let stumbles = 0;
     for (const row of rows.slice(0, Math.max(0, room))) {
       try {
         await this.step(batch, who, row);
@@ -109,10 +116,12 @@ export class BatchRunner {
         if (error instanceof Overtaken) return;
         if (!(error instanceof JobError)) throw error;
         if (error.code === 'FORBIDDEN') return this.halt(batch, 'BATCH_NOT_ALLOWED');
-        // The panel is away: everything stays as it is wanted.
-        if (error.code === 'DESTINATION_UNAVAILABLE') return;
-        throw error;
+        // It stays wanted, and the others come first.
+        await this.tell(batch, row, error);
+        if (++stumbles === STUMBLES) return;
+        continue;
       }
+      stumbles = 0;
     }
   }
 
@@ -131,6 +140,14 @@ export class BatchRunner {
         [batch.id, row, want, told?.code ?? null, told?.message ?? null],
       );
     }
+  }
+
+  /** Why a row is not under way yet, as long as it is still wanted. */
+  private async tell(batch: BatchRecord, { row, want }: Wanted, { code, message }: JobError): Promise<void> {
+    await this.db.query(
+      `UPDATE mailferry.batch_rows SET code = $4, message = $5 WHERE batch = $1 AND row = $2 AND want = $3`,
+      [batch.id, row, want, code, message],
+    );
   }
 
   /** The next delta pass when its time has come and nothing is under way; the end after the last one. */
@@ -195,7 +212,7 @@ export class BatchRunner {
     return this.db.query(
       `SELECT r.row, r.job, r.want FROM mailferry.batch_rows r JOIN mailferry.batches b ON b.id = r.batch
        WHERE r.batch = $1 AND r.want = ANY($2) AND r.job IS NOT NULL AND (NOT $3 OR ${READY})
-       ORDER BY r.row LIMIT ${limit}`,
+       ORDER BY r.code IS NOT NULL, r.row LIMIT ${limit}`,
       [batch, wants, ready],
     );
   }

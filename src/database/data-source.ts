@@ -18,6 +18,7 @@ import { ContentVersions1764000005500 } from '../../migrations/1764000005500-con
 import { BatchRounds1764000005100 } from '../../migrations/1764000005100-batch-rounds.js';
 import { BatchNotices1764000005800 } from '../../migrations/1764000005800-batch-notices.js';
 import { TypedBy1764000005900 } from '../../migrations/1764000005900-typed-by.js';
+import { LinksTaken1764000005910 } from '../../migrations/1764000005910-links-taken.js';
 import { ConfiguredDomains1764000005810 } from '../../migrations/1764000005810-configured-domains.js';
 import { BatchRowsKept1764000005600 } from '../../migrations/1764000005600-batch-rows-kept.js';
 
@@ -48,6 +49,7 @@ export const MIGRATIONS = [
   BatchNotices1764000005800,
   ConfiguredDomains1764000005810,
   TypedBy1764000005900,
+  LinksTaken1764000005910,
 ];
 
 /** A transaction whose client vanished holds its locks no longer than this; none of ours idles for seconds. */

@@ -3,10 +3,14 @@ import { parseHost } from '../mailbox/address.js';
 import { systemResolve } from '../mailbox/resolve.js';
 import { refuseTarget, type Target } from '../mailbox/target.js';
 import type { HostPanel, Mailbox, MailboxRef, Permission } from '../panel/host-panel.js';
+import { inTime } from '../panel/in-time.js';
 import { HOST_PANEL, PLUGIN_OPTIONS, type ResolvedOptions } from '../panel/options.js';
 import { JobError, type Actor } from './contract.js';
 import type { SourceSettings } from './job.js';
 import { wordsFor } from './messages.js';
+
+/** A panel that does not answer in this time (ms) is away. */
+const PANEL_MS = 10_000;
 
 /** What must hold before anything is dialled for somebody. Asked anew each time; nothing is remembered. */
 @Injectable()
@@ -20,7 +24,7 @@ export class Admission {
   async mailbox(ref: MailboxRef): Promise<Mailbox> {
     let mailbox: Mailbox | null;
     try {
-      mailbox = await this.panel.getMailbox(ref);
+      mailbox = await inTime(() => this.panel.getMailbox(ref), PANEL_MS);
     } catch {
       throw jobError('DESTINATION_UNAVAILABLE');
     }
@@ -62,7 +66,7 @@ export class Admission {
     for (const permission of wanted) {
       let can: boolean;
       try {
-        can = await this.panel.can(principal, permission, ref);
+        can = await inTime(() => this.panel.can(principal, permission, ref), PANEL_MS);
       } catch {
         throw jobError('DESTINATION_UNAVAILABLE');
       }
