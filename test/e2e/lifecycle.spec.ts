@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { JobView } from '../../src/jobs/job.js';
 import type { Report } from '../../src/reports/contract.js';
 import { fixtureMailbox } from '../fixtures/mailbox.js';
@@ -9,6 +10,7 @@ import {
   readMailbox,
   type TestAccount,
 } from '../servers/dovecot.js';
+import { HoldingWire } from '../standalone/copy-process.js';
 import { type Api, fingerprintOf, sourceOf, type Stack, startStack } from './stack.js';
 
 let stack: Stack;
@@ -76,12 +78,18 @@ describe('a password that is changed at the old provider in the middle', () => {
   it('stops the migration with what to do; with the new one it goes on and doubles nothing', async () => {
     const { from, to, api } = await customer();
     await appendMessages(from, fixtureMailbox(600, 41));
-    const { body } = await api.post('/jobs', newJob(from, to));
-    const end = Date.now() + 30_000;
-    while ((await api.get(`/jobs/${body.id}`)).body.progress.copied < 50 && Date.now() < end);
+    // Held in the middle: a fast engine would be through before anybody could pause it.
+    const wire = await HoldingWire.before(from.imapsPort, 400_000);
+    const { body } = await api.post('/jobs', newJob({ ...from, imapsPort: wire.port }, to));
+    const job = async () => (await api.get(`/jobs/${body.id}`)).body;
+    const end = Date.now() + 10_000;
+    while ((await job()).progress.copied < 50 && Date.now() < end);
     expect((await api.post(`/jobs/${body.id}/pause`)).status).toBe(202);
+    while ((await job()).runs.some(({ state }) => state === 'running')) await delay(50);
+    expect(await job()).toMatchObject({ state: 'paused' });
     const name = from.user.split('@')[0]!;
     oldProvider.account({ name, password: 'changed it' });
+    wire.letGo();
     await api.post(`/jobs/${body.id}/resume`);
     const stuck = await api.until(body.id, END);
     expect([stuck.state, stuck.reason?.code]).toEqual(['needs-action', 'AUTH_FAILED']);
@@ -92,6 +100,7 @@ describe('a password that is changed at the old provider in the middle', () => {
     const done = await api.until(body.id, END);
     expect(done).toMatchObject({ state: 'completed', outcome: 'complete', progress: { found: 600, copied: 600 } });
     expect(await inFolders(to)).toEqual(await inFolders({ ...from, password: 'changed it' }));
+    wire.close();
   }, 90_000);
 });
 
