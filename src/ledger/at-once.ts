@@ -39,8 +39,7 @@ export async function doAtOnce(query: Query, scope: AtOnceScope, parts: readonly
     parts.filter((part) => part.is === 'fresh'),
   );
   const [told] = await query<{ held: boolean; usual: boolean; ids: string[] }>(
-    // The words are for whoever reads a log, and for the test that cuts the connection at a COMMIT.
-    `/* BEGIN and COMMIT of its own */ WITH lease AS MATERIALIZED (
+    `WITH lease AS MATERIALIZED (
        SELECT 1 FROM mailferry.dest_mailboxes WHERE id = ${given.one(scope.mailbox, 'bigint')}
          AND epoch = ${given.one(scope.epoch, 'bigint')} AND lease_until IS NOT NULL FOR SHARE),
      places AS MATERIALIZED (${settled.places}),

@@ -4,13 +4,21 @@ import type { DoneAtOnce } from './at-once.js';
 import type { PostgresLease } from './lease.js';
 import { LeaseLost, type IntentId } from './ledger.js';
 import { areApart, type UsualPart } from './open-intents.js';
-import { isPassing, queryOf, type Query } from './queries.js';
+import { type DatabaseTrouble, isPassing, queryOf, troubleOf, type Query } from './queries.js';
 
 /** What a piece of work comes to where nothing is in its way. */
 export interface Usual<T> {
   readonly part: UsualPart;
   /** What the work would have given. @param id of a fresh intent. */
   done(id: IntentId | null): T;
+}
+
+/** Who is told how the work goes. */
+export interface LedgerListener {
+  /** A transaction was committed; how long it took (ms). */
+  wrote?(ms: number): void;
+  /** What is usually one statement failed and is done step by step, which comes to the same. Says no more than what may stand in a log. */
+  stepByStep?(error: DatabaseTrouble): void;
 }
 
 interface Queued {
@@ -40,8 +48,7 @@ export class LeasedWork {
     private readonly lease: PostgresLease,
     /** Does the usual parts in one statement. */
     private readonly atOnce: (query: Query, parts: readonly UsualPart[]) => Promise<DoneAtOnce>,
-    /** Hears how long each transaction took (ms). */
-    private readonly onWrite: (ms: number) => void = () => undefined,
+    private readonly listener: LedgerListener = {},
   ) {}
 
   /**
@@ -88,12 +95,15 @@ export class LeasedWork {
         throw new LeaseLost();
       }
       if (done === 'unusual') return some;
-      this.onWrite(performance.now() - began);
+      this.listener.wrote?.(performance.now() - began);
       for (const [i, { usual: what, resolve }] of usual.entries()) resolve(what!.done(done[i]!));
       return some.filter((one) => one.usual === null);
     } catch (error) {
-      // Step by step it is found out what is in the way, and of whom.
-      if (!(error instanceof LeaseLost)) return some;
+      if (!(error instanceof LeaseLost)) {
+        // Step by step it is found out what is in the way, and of whom.
+        this.listener.stepByStep?.(troubleOf(error));
+        return some;
+      }
       for (const { reject } of usual) reject(error);
       return some.filter((one) => one.usual === null);
     }
@@ -141,7 +151,7 @@ export class LeasedWork {
         }
         const result = await work(query);
         await query('COMMIT');
-        this.onWrite(performance.now() - began);
+        this.listener.wrote?.(performance.now() - began);
         return result;
       } catch (error) {
         // Fails where the connection is gone, and then there is nothing to roll back.

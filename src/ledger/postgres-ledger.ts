@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { DataSource } from 'typeorm';
+import type { LedgerListener } from './leased-work.js';
 import { LEASE_TIMES, moment, PostgresLease, type LeaseTimes } from './lease.js';
 import type { Lease, Ledger, LedgerSession, LinkId, SessionScope } from './ledger.js';
 import { PostgresSession } from './postgres-session.js';
@@ -14,6 +15,7 @@ export class PostgresLedger implements Ledger {
   constructor(
     private readonly dataSource: DataSource,
     times: Partial<LeaseTimes> = {},
+    private readonly listener: Pick<LedgerListener, 'stepByStep'> = {},
   ) {
     this.times = { ...LEASE_TIMES, ...times };
   }
@@ -37,8 +39,11 @@ export class PostgresLedger implements Ledger {
 
   open(lease: Lease, scope: SessionScope): LedgerSession {
     if (!(lease instanceof PostgresLease)) throw new Error('a lease of another ledger');
-    return new PostgresSession(this.dataSource, lease, scope, (ms) => {
-      this.slowest = Math.max(this.slowest, ms);
+    return new PostgresSession(this.dataSource, lease, scope, {
+      wrote: (ms) => {
+        this.slowest = Math.max(this.slowest, ms);
+      },
+      ...this.listener,
     });
   }
 

@@ -29,7 +29,7 @@ import { readFolderMap, saveFolderMap, type SavedDestination } from './folder-ma
 import { doAtOnce } from './at-once.js';
 import { amendIntent, dissolveIntent, readIntendedFolders, readOpenIntents, writeIntent } from './intents.js';
 import type { PostgresLease } from './lease.js';
-import { LeasedWork } from './leased-work.js';
+import { type LedgerListener, LeasedWork } from './leased-work.js';
 import {
   type Binding,
   type FolderCounts,
@@ -71,14 +71,14 @@ export class PostgresSession implements LedgerSession {
     dataSource: DataSource,
     private readonly lease: PostgresLease,
     private readonly scope: SessionScope,
-    onWrite?: (ms: number) => void,
+    listener?: LedgerListener,
   ) {
     const { link, mailbox, epoch } = lease;
     this.work = new LeasedWork(
       dataSource,
       lease,
       (query, parts) => doAtOnce(query, { link, mailbox, epoch, job: scope.job, own: this.open.ids }, parts),
-      onWrite,
+      listener,
     );
     this.offered = new OfferedItems(this.work, this.knows, scope, { link, mailbox });
   }

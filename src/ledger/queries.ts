@@ -83,3 +83,23 @@ export function isPassing(error: unknown): boolean {
   if (typeof code === 'string' && (SOCKET_CODES.has(code) || SQL_STATES.test(code))) return true;
   return typeof message === 'string' && MESSAGES.test(message);
 }
+
+/** An error of the database as it may stand in a log. */
+export interface DatabaseTrouble {
+  /** SQLSTATE, or Node's code. */
+  readonly code: string;
+  /** Left out where it could quote what was written. */
+  readonly message?: string;
+  readonly table?: string;
+  readonly constraint?: string;
+}
+
+/** SQLSTATE class 22: its messages quote the value that does not fit. */
+const QUOTES_DATA = /^22/;
+
+export function troubleOf(error: unknown): DatabaseTrouble {
+  const { code, message, table, constraint } = Object(error) as Readonly<Record<string, unknown>>;
+  const trouble = { code, message: QUOTES_DATA.test(String(code)) ? undefined : message, table, constraint };
+  const told = Object.entries(trouble).filter(([, value]) => typeof value === 'string');
+  return { code: 'UNKNOWN', ...Object.fromEntries(told) };
+}

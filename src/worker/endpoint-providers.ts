@@ -3,7 +3,6 @@ import { getDataSourceToken } from '@nestjs/typeorm';
 import type { DataSource } from 'typeorm';
 import { accountSubject } from '../jobs/attempts.js';
 import { ensureLink } from '../ledger/links.js';
-import { PostgresLedger } from '../ledger/postgres-ledger.js';
 import { PLUGIN_OPTIONS, type ResolvedOptions } from '../panel/options.js';
 import type { ConnectPolicy } from '../protocols/connect.js';
 import type { ProtocolTrace } from '../protocols/trace.js';
@@ -26,6 +25,7 @@ import {
   STAGING,
 } from './endpoints.js';
 import { MeteredSource } from './metered-source.js';
+import { openLedger } from './open-ledger.js';
 import { SourceSlots } from './source-slots.js';
 import { VolumeMeter } from './volume-meter.js';
 
@@ -55,7 +55,7 @@ export const ENDPOINT_PROVIDERS: Provider[] = [
   {
     provide: LEDGER,
     inject: [getDataSourceToken('mailferry'), PLUGIN_OPTIONS],
-    useFactory: (db: DataSource, { worker }: ResolvedOptions) => new PostgresLedger(db, worker.lease),
+    useFactory: (db: DataSource, { worker }: ResolvedOptions) => openLedger(db, worker.lease),
   },
   {
     provide: STAGING,

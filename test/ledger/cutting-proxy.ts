@@ -2,7 +2,7 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 
 export interface CuttingProxy {
   readonly url: string;
-  /** The next COMMIT reaches the server and is done; its reply does not come back, the connection is cut instead. */
+  /** The next commit of something new reaches the server and is done; its reply does not come back, the connection is cut instead. */
   cutNextCommit(): void;
   /** How many replies were kept back. */
   readonly cuts: number;
@@ -11,6 +11,13 @@ export interface CuttingProxy {
   up(): void;
   close(): Promise<void>;
 }
+
+/** What ends a transaction, and what is one of its own when it is said outside of one. */
+const COMMIT = 'COMMIT';
+const WRITES = /\b(INSERT INTO|DELETE FROM)\b/;
+/** ReadyForQuery, the last message of every answer: its length, then 'I' outside of a transaction (PostgreSQL 18, section 54.7). */
+const READY = Buffer.from([0x5a, 0, 0, 0, 5]);
+const OUTSIDE = 'I'.charCodeAt(0);
 
 /** A TCP proxy before Postgres that loses what a test wants lost. */
 export async function cuttingProxy(url: string): Promise<CuttingProxy> {
@@ -23,6 +30,7 @@ export async function cuttingProxy(url: string): Promise<CuttingProxy> {
     if (isDown) return void client.destroy();
     const upstream = connect(Number(target.port), target.hostname);
     let cutting = false;
+    let outside = false;
     const cut = () => {
       client.destroy();
       upstream.destroy();
@@ -35,13 +43,14 @@ export async function cuttingProxy(url: string): Promise<CuttingProxy> {
       });
     }
     client.on('data', (bytes) => {
-      if (armed && bytes.includes('COMMIT')) {
+      if (armed && (bytes.includes(COMMIT) || (outside && WRITES.test(bytes.toString('latin1'))))) {
         armed = false;
         cutting = true;
       }
       upstream.write(bytes);
     });
     upstream.on('data', (bytes) => {
+      if (bytes.subarray(-6, -1).equals(READY)) outside = bytes.at(-1) === OUTSIDE;
       if (!cutting) return void client.write(bytes);
       cuts += 1;
       cut();

@@ -4,6 +4,7 @@ import { createDataSource } from '../../src/database/data-source.js';
 import { LeaseLost } from '../../src/ledger/ledger.js';
 import { ensureLink } from '../../src/ledger/links.js';
 import { PostgresLedger } from '../../src/ledger/postgres-ledger.js';
+import { type DatabaseTrouble, troubleOf } from '../../src/ledger/queries.js';
 import { newMailbox, openSession } from '../contracts/ledger.contract.js';
 import {
   byName,
@@ -39,8 +40,10 @@ describe('the ledger in Postgres', () => {
   });
   const onShaky = (times = {}) => new PostgresLedger(shaky, { pollMs: 20, graceMs: 50, ...times });
 
-  it('does what waits together, and gives nobody the error of another', async () => {
-    const { session, inbox, destination, lease } = await openSession(harness, { ledger: onShaky() });
+  it('does what waits together, and gives nobody the error of another, but tells it', async () => {
+    const heard: DatabaseTrouble[] = [];
+    const ledger = new PostgresLedger(shaky, {}, { stepByStep: (trouble) => void heard.push(trouble) });
+    const { session, inbox, destination, lease } = await openSession(harness, { ledger });
     const nobody = '999999' as typeof destination;
     const [first, lost, second] = await Promise.allSettled([
       session.intend(destination, { epoch: EPOCH, mark: '3' }, [intentItem(inbox, 1)]),
@@ -48,8 +51,17 @@ describe('the ledger in Postgres', () => {
       session.intend(destination, { epoch: EPOCH, mark: '3' }, [intentItem(inbox, 3)]),
     ]);
     expect([first.status, lost.status, second.status]).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+    expect(heard).toEqual([
+      expect.objectContaining({ code: '23503', table: 'intents', message: expect.stringContaining('foreign key') }),
+    ]);
     expect((await session.openIntents(destination)).flatMap((intent) => intent.items)).toHaveLength(2);
     await lease.release();
+  });
+
+  it('does not tell a log what was to be written', () => {
+    const error = { code: '22P02', message: 'invalid input syntax for type bigint: "a secret"', table: 'bindings' };
+    expect(troubleOf(error)).toEqual({ code: '22P02', table: 'bindings' });
+    expect(troubleOf(null)).toEqual({ code: 'UNKNOWN' });
   });
 
   it('does a write again whose commit was done and whose reply was lost, and counts it once', async () => {

@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { dataSourceOptions } from '../../../database/data-source.js';
 import { JOB_ENTITIES } from '../../../jobs/entities.js';
 import { JOBS_PROVIDERS } from '../../../jobs/jobs.providers.js';
-import { PostgresLedger } from '../../../ledger/postgres-ledger.js';
+import { openLedger } from '../../../worker/open-ledger.js';
 import { HOST_PANEL, PLUGIN_OPTIONS, type ResolvedOptions } from '../../../panel/options.js';
 import { resolveOptions } from '../../../plugin-options.js';
 import { Doorbell } from '../../../queue/doorbell.js';
@@ -77,7 +77,7 @@ export class CopyModule {
         {
           provide: LEDGER,
           inject: [getDataSourceToken('mailferry')],
-          useFactory: (db: DataSource) => new PostgresLedger(db, lease),
+          useFactory: (db: DataSource) => openLedger(db, lease),
         },
       ],
     };
