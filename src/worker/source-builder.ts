@@ -39,7 +39,7 @@ export function openSource(
 ): Source {
   const { type } = settings;
   if (!isSourceKind(type)) throw unsupported();
-  if (type === 'ews') return ewsSource(settings, secret, ground);
+  if (type === 'ews') return ewsSource(settings, secret, ground, more);
   if (settings.login?.method === 'impersonation' || settings.login?.method === 'delegate') throw unsupported();
   if (type === 'dav') return davSource(settings, secret, ground, addressOf(settings));
   const mail = imapSource(settings, secret, ground, more);
@@ -71,7 +71,12 @@ function imapSource(
   });
 }
 
-function ewsSource(settings: SourceSettings, secret: SourceSecret, ground: Ground): Source {
+function ewsSource(
+  settings: SourceSettings,
+  secret: SourceSecret,
+  ground: Ground,
+  { permit }: Partial<GmailSourceOptions>,
+): Source {
   const { host, username, caFingerprint, options = {} } = settings;
   // Only a tenant that opened it still lets anybody in there, and then by a token.
   if (providerOfHost(host)?.id === 'microsoft365' && secret.token === undefined) throw unsupported('EWS_CLOSED');
@@ -87,6 +92,7 @@ function ewsSource(settings: SourceSettings, secret: SourceSecret, ground: Groun
       ...(ground.ca === undefined ? {} : { ca: ground.ca }),
     },
     maxConnections: connectionsTo(settings, ground.worker.connections),
+    ...(permit === undefined ? {} : { permit }),
     classifySignIn: ({ text }) => meaningOf(settings, text, null),
     archive: options['archive'] === true,
     publicFolders: options['publicFolders'] === true,

@@ -6,7 +6,7 @@ import { DataSource } from 'typeorm';
 import { reasonFor } from '../jobs/messages.js';
 import { TransferError } from '../mailbox/transfer-error.js';
 import { PLUGIN_OPTIONS, type ResolvedOptions } from '../panel/options.js';
-import type { Permit, TakePermit } from '../protocols/imap/permit.js';
+import type { Permit, TakePermit } from '../protocols/permit.js';
 
 /** How often somebody who can only wait looks again, and how long a refusal counts for whoever can do without (ms). */
 const LOOK_MS = 500;

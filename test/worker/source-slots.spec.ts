@@ -3,12 +3,18 @@ import type { DataSource } from 'typeorm';
 import { resolveOptions } from '../../src/plugin-options.js';
 import type { ImapConnection } from '../../src/protocols/imap/connection.js';
 import { openImap } from '../../src/protocols/imap/open.js';
-import type { Permit } from '../../src/protocols/imap/permit.js';
+import type { Permit } from '../../src/protocols/permit.js';
 import { ImapPool } from '../../src/protocols/imap/pool.js';
+import type { EwsSource } from '../../src/sources/ews/ews-source.js';
+import { BodyStaging } from '../../src/transfer/staging.js';
 import { SourceSlots } from '../../src/worker/source-slots.js';
 import { openDatabase, until, WorkPanel } from '../jobs/support.js';
 import { freshDatabase, type TestDatabase } from '../servers/database.js';
 import { oldProvider } from '../servers/dovecot.js';
+import { collect, message } from '../contracts/messages.js';
+import { addMessage, folderAt } from '../servers/ews/fill.js';
+import { startEws } from '../servers/ews/server.js';
+import { PASSWORD, sourceOn } from '../sources/ews/ews-mailbox.js';
 
 let database: TestDatabase;
 let db: DataSource;
@@ -132,3 +138,33 @@ test('pools of three workers on real connections: all work gets done, and no mor
   expect(most).toBeLessThanOrEqual(3);
   await until(async () => (await rows()) === 0);
 });
+
+test('three migrations from one Exchange server ask no more at once than it bears, and all of them are read', async () => {
+  const server = await startEws({ latencyMs: 10 });
+  const sources = threeWorkers(3).map((slots, n) => {
+    const address = `anna${n}@old.test`;
+    const box = server.mailbox(address, PASSWORD);
+    for (let m = 0; m < 40; m++) addMessage(box, folderAt(box, ['INBOX']), message(m));
+    const login = async () => ({ kind: 'password', user: address, password: PASSWORD }) as const;
+    return sourceOn(server, { owner: address, login, permit: slots.permits(place(address)) });
+  });
+  try {
+    const read = await Promise.all(sources.map((source) => readInbox(source)));
+    expect(read).toEqual([40, 40, 40]);
+    expect(server.most()).toBeLessThanOrEqual(3);
+    expect(server.most()).toBeGreaterThan(1);
+    await until(async () => (await rows()) === 0);
+  } finally {
+    await server.close();
+  }
+});
+
+/** Messages of the inbox, the source is closed. */
+async function readInbox(source: EwsSource): Promise<number> {
+  const inbox = (await source.listFolders(signal)).find(({ path }) => path[0] === 'INBOX')!;
+  const items = (await collect(source.scan(inbox, null, signal))).flatMap((page) => page.items);
+  let read = 0;
+  for await (const outcome of source.read(inbox, items, new BodyStaging(), signal)) if (outcome.is === 'staged') read++;
+  await source.close();
+  return read;
+}

@@ -1,12 +1,15 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { ConnectPolicy } from '../connect.js';
+import { ConnectError } from '../connect-error.js';
 import { retryAfter } from '../http/retry-after.js';
 import { HttpSession, type StreamedResponse } from '../http/session.js';
+import type { TakePermit } from '../permit.js';
 import { parseXml, XmlError } from '../xml.js';
 import { responseMessages } from './answer.js';
 import { DEFAULT_BACK_OFF_MS, EwsFailure, PASSING, TOO_MANY } from './failure.js';
 import { FAULT_LIMITS } from './limits.js';
 import { authorizationOf, type EwsLogin, type EwsMailbox, offersWindowsOnly } from './login.js';
+import { Places } from './places.js';
 
 export interface TransportOptions {
   readonly url: URL;
@@ -16,6 +19,8 @@ export interface TransportOptions {
   readonly policy: ConnectPolicy;
   /** Requests under way at once. */
   readonly maxConnections: number;
+  /** Asked before one more of them than there were until now. */
+  readonly permit?: TakePermit;
   readonly trust?: { readonly caFingerprint?: string; readonly ca?: string };
   /** A request ends when nothing moved in either direction for so long (ms). */
   readonly quietMs?: number;
@@ -41,16 +46,14 @@ export class EwsTransport {
   private readonly session: HttpSession;
   private authorization: string | null = null;
   private notBefore = 0;
-  private width: number;
-  private running = 0;
-  private readonly queue: (() => void)[] = [];
+  private readonly places: Places;
   /** It let us in before, so one refusal may be a moment's (pitfall 54): then the same login is tried once more. */
   private letIn = false;
   private readonly say: ((line: string) => void) | undefined;
 
   constructor(private readonly options: TransportOptions) {
     const { policy, maxConnections, trust, url, quietMs = QUIET_MS } = options;
-    this.width = maxConnections;
+    this.places = new Places(maxConnections, options.permit ?? null);
     this.say = policy.trace?.connection();
     this.session = new HttpSession({
       policy,
@@ -71,6 +74,7 @@ export class EwsTransport {
   }
   close(): void {
     this.session.close();
+    this.places.close();
   }
 
   /**
@@ -91,11 +95,16 @@ export class EwsTransport {
     for (let tries = 1; ; tries++) {
       const begun = Date.now();
       try {
-        await this.free(signal);
+        const place = await this.places.take(signal);
         try {
-          return await this.once(operation, envelope, signal, read);
+          await this.rest(signal);
+          return await this.once(operation, envelope, AbortSignal.any([signal, place.lost]), read);
+        } catch (error) {
+          if (place.lost.aborted && !signal.aborted)
+            throw new ConnectError('CONNECT_FAILED', 'The connection was needed elsewhere.');
+          throw error;
         } finally {
-          this.done();
+          place.leave();
         }
       } catch (error) {
         signal.throwIfAborted();
@@ -116,40 +125,18 @@ export class EwsTransport {
     if (!(error instanceof EwsFailure)) return null;
     if (error.problem === 'busy') return error.backOffMs ?? DEFAULT_BACK_OFF_MS;
     if (error.problem === 'refused' && TOO_MANY.has(error.code)) {
-      this.width = Math.max(1, Math.floor(this.width / 2));
+      this.places.narrow();
       return CROWDED_MS;
     }
     return error.problem === 'refused' && PASSING.has(error.code) ? DEFAULT_BACK_OFF_MS / 5 : null;
   }
 
-  /** A place among those at once, after any wait the server told. */
-  private async free(signal: AbortSignal): Promise<void> {
-    while (this.running >= this.width) {
-      await new Promise<void>((resolve, reject) => {
-        const onAbort = (): void => reject(signal.reason);
-        signal.addEventListener('abort', onAbort, { once: true });
-        this.queue.push(() => {
-          signal.removeEventListener('abort', onAbort);
-          resolve();
-        });
-      });
-      signal.throwIfAborted();
+  /** Until the time that the server told. @throws EwsFailure where that is longer than is waited here */
+  private async rest(signal: AbortSignal): Promise<void> {
+    for (let left = this.notBefore - Date.now(); left > 0; left = this.notBefore - Date.now()) {
+      if (left > this.patienceMs) throw new EwsFailure('busy', { backOffMs: left });
+      await pause(left + 1, undefined, { signal });
     }
-    this.running++;
-    try {
-      for (let left = this.notBefore - Date.now(); left > 0; left = this.notBefore - Date.now()) {
-        if (left > this.patienceMs) throw new EwsFailure('busy', { backOffMs: left });
-        await pause(left + 1, undefined, { signal });
-      }
-    } catch (error) {
-      this.done();
-      throw error;
-    }
-  }
-
-  private done(): void {
-    this.running--;
-    this.queue.shift()?.();
   }
 
   private async once<T>(

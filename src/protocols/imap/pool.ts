@@ -1,6 +1,6 @@
 import { TransferError } from '../../mailbox/transfer-error.js';
 import type { ImapConnection } from './connection.js';
-import type { Permit, TakePermit } from './permit.js';
+import type { Permit, TakePermit } from '../permit.js';
 
 /** An idle connection older than this is closed by us: servers drop theirs, some after a minute or two (ms). */
 const MAX_IDLE_MS = 90_000;

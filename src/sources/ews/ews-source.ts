@@ -10,6 +10,7 @@ import { getFolders } from '../../protocols/ews/folders.js';
 import type { FolderRef } from '../../protocols/ews/ids.js';
 import type { EwsLogin, EwsMailbox } from '../../protocols/ews/login.js';
 import { EwsTransport } from '../../protocols/ews/transport.js';
+import type { TakePermit } from '../../protocols/permit.js';
 import type { Source, SourceAccount, SourceFacts } from '../source.js';
 import { EwsClient } from './client.js';
 import { describeItems } from './describe.js';
@@ -33,6 +34,7 @@ export interface EwsSourceOptions {
   readonly owner: string;
   readonly trust?: { readonly caFingerprint?: string; readonly ca?: string };
   readonly maxConnections?: number;
+  readonly permit?: TakePermit;
   readonly quietMs?: number;
   readonly patienceMs?: number;
   readonly classifySignIn?: EwsErrorContext['classifySignIn'];

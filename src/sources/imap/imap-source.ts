@@ -5,7 +5,7 @@ import { TransferError } from '../../mailbox/transfer-error.js';
 import type { MailboxStatus } from '../../protocols/imap/commands/status.js';
 import { type ImapLogin, openImap } from '../../protocols/imap/open.js';
 import type { ImapConnection } from '../../protocols/imap/connection.js';
-import type { TakePermit } from '../../protocols/imap/permit.js';
+import type { TakePermit } from '../../protocols/permit.js';
 import { FolderBurst } from '../../protocols/imap/folder-burst.js';
 import { ImapPool } from '../../protocols/imap/pool.js';
 import { type ClassifySignIn, toTransferError } from '../../protocols/imap/transfer-errors.js';
