@@ -6,7 +6,8 @@ import pg from 'pg';
 import { fixtureMailbox } from '../fixtures/mailbox.js';
 import { appendMessages, hoster, oldProvider, readMailbox, type TestAccount } from '../servers/dovecot.js';
 import { privateRedis, stopPrivateServers } from '../servers/private.js';
-import { Api, fingerprintOf, freePort, Process, sourceOf, type Stack, startStack } from './stack.js';
+import { freePort } from '../../src/standalone/infra/process.js';
+import { Api, fingerprintOf, Process, sourceOf, type Stack, startStack } from './stack.js';
 
 /** Two web and three worker processes against one Postgres and one Redis, which are all taken away in turns. */
 const MIGRATIONS = 9;

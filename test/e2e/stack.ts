@@ -11,12 +11,12 @@
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { connect } from 'node:tls';
 import { promisify } from 'node:util';
 import type { JobView } from '../../src/jobs/job.js';
+import { freePort } from '../../src/standalone/infra/process.js';
 import { freshDatabase } from '../servers/database.js';
 import type { TestAccount } from '../servers/dovecot.js';
 import { testEnv } from '../servers/env.js';
@@ -286,15 +286,6 @@ export function sourceOf(account: TestAccount, caFingerprint: string, more: obje
     caFingerprint,
     ...more,
   };
-}
-
-export function freePort(): Promise<number> {
-  return new Promise((done) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => done(port));
-    });
-  });
 }
 
 /** Of the certificate that a server on loopback shows. */

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { BROWSER_ARGS, CHROMIUM, noBrowser } from '../browser/stage.js';
-import { freePort } from './stack.js';
+import { freePort } from '../../src/standalone/infra/process.js';
 
 /** The sandbox as `npm start` brings it up, and a person with a browser in front of it. */
 const START_MS = 120_000;

@@ -74,6 +74,7 @@ describe('malformed mail', () => {
     const told = await new Migration(account, target).run();
     const there = (await seeMailbox(to, target)).get('INBOX')?.messages ?? [];
     const { copied, failed, found } = told.counts;
+    expect({ end: told.end, log: told.log }).toMatchObject({ end: { is: 'completed' } });
     expect([found, copied + failed]).toEqual([held.messages.length, held.messages.length]);
     expect(there).toHaveLength(copied);
     expect(told.refusals).toHaveLength(failed);

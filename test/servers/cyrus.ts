@@ -177,7 +177,7 @@ EVENTS {\n}\n`,
   try {
     await waitUntil(async () => {
       if (master.exitCode !== null || master.signalCode !== null) throw new Error('it ended right after its start');
-      return (await answers(imapPort)) && (await listens(httpPort));
+      return (await answers(imapPort)) && (await listens(imapsPort)) && (await listens(httpPort));
     }, 'it does not answer');
     await server.asAdmin('NOOP');
   } catch (error) {

@@ -8,7 +8,7 @@ import pg from 'pg';
 import { issue, makeAuthority } from '../../src/standalone/infra/certificate.js';
 import { dataPlace } from '../../src/standalone/infra/places.js';
 import { startPostgres, type PostgresServer } from '../../src/standalone/infra/postgres.js';
-import { alive, commandLine } from '../../src/standalone/infra/process.js';
+import { alive, commandLine, freePort } from '../../src/standalone/infra/process.js';
 import { startRedis } from '../../src/standalone/infra/redis.js';
 import { lockDataDir } from '../../src/standalone/lock.js';
 
@@ -116,11 +116,26 @@ describe('the lock on a data folder', () => {
     const home = place('lock');
     const first = lockDataDir(home);
     expect(first).not.toBeNull();
-    writeFileSync(join(home, 'start.pid'), `${process.ppid}\n`);
-    expect(lockDataDir(home)).toBeNull();
+    const other = spawn(process.execPath, ['-e', 'setInterval(() => 0, 1000)'], { stdio: 'ignore' });
+    try {
+      writeFileSync(join(home, 'start.pid'), `${other.pid}\n`);
+      expect(lockDataDir(home)).toBeNull();
+    } finally {
+      other.kill('SIGKILL');
+    }
     writeFileSync(join(home, 'start.pid'), '4194304\n');
     const taken = lockDataDir(home);
     expect(taken).not.toBeNull();
     taken?.release();
+  });
+});
+
+describe('a port for a server', () => {
+  it('is never one that the kernel gives to outgoing connections, and never given twice', async () => {
+    const [first = 0] = readFileSync('/proc/sys/net/ipv4/ip_local_port_range', 'utf8').trim().split(/\s+/).map(Number);
+    const ports = await Promise.all(Array.from({ length: 200 }, () => freePort()));
+    expect(new Set(ports).size).toBe(200);
+    // A machine whose range begins low has none below it.
+    if (first >= 12_000) expect(Math.max(...ports)).toBeLessThan(first);
   });
 });

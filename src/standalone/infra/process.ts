@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { createServer } from 'node:net';
 
@@ -123,15 +124,40 @@ function trySignal(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
-/** A TCP port of this machine that nobody listens on at this moment. */
-export function freePort(host = '127.0.0.1'): Promise<number> {
+/** Ports tried by this process: two servers that start at the same time never get the same. */
+const given = new Set<number>();
+
+/**
+ * A TCP port of this machine that nobody listens on at this moment, below those that the kernel gives to outgoing connections:
+ * one of them would take it between our look and the server's start.
+ */
+export async function freePort(host = '127.0.0.1'): Promise<number> {
+  const [low, high] = [10_000, firstOutgoingPort()];
+  for (let attempt = 0; attempt < 100; attempt++) {
+    const port = randomInt(low, high);
+    if (given.has(port)) continue;
+    given.add(port);
+    if (await canListen(host, port)) return port;
+  }
+  throw new Error(`no port of ${host} between ${low} and ${high} is free`);
+}
+
+function firstOutgoingPort(): number {
+  try {
+    const first = parseInt(readFileSync('/proc/sys/net/ipv4/ip_local_port_range', 'latin1'), 10);
+    // A machine whose range begins low has none below it.
+    return first >= 12_000 ? first : 32_768;
+  } catch {
+    return 32_768;
+  }
+}
+
+function canListen(host: string, port: number): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const server = createServer();
-    server.once('error', reject);
-    server.listen(0, host, () => {
-      const address = server.address();
-      const port = typeof address === 'object' && address ? address.port : 0;
-      server.close(() => resolve(port));
-    });
+    server.once('error', (error: NodeJS.ErrnoException) =>
+      error.code === 'EADDRINUSE' || error.code === 'EACCES' ? resolve(false) : reject(error),
+    );
+    server.listen(port, host, () => server.close(() => resolve(true)));
   });
 }

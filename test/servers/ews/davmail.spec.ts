@@ -4,11 +4,11 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ImapFlow } from 'imapflow';
+import { freePort } from '../../../src/standalone/infra/process.js';
 import { BodyStaging } from '../../../src/transfer/staging.js';
 import { bytesOf, collect } from '../../contracts/messages.js';
 import { ADDRESS, type EwsGround, ewsGround, PASSWORD } from '../../sources/ews/ews-mailbox.js';
@@ -26,14 +26,6 @@ const NAMES: Readonly<Record<string, string>> = {
   'Junk E-Mail': 'Junk',
   Outbox: 'Unsent Messages',
 };
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 /** Jars beside it, and the one native library it asks for, from a tree of unpacked packages. */
 function classPath(dir: string): string {
