@@ -6,6 +6,8 @@ import type { JobFilters, JobOptions, SourceSettings } from './job.js';
 
 /** SECURITY, destination: characters that could end a composite login or a path. */
 const NEVER_IN_ADDRESS = /[*%\\/\s\u0000-\u001f\u007f-\u009f]/;
+/** RFC 5321 section 4.1.2: only within a quoted local part, which no mailbox of a hoster has. */
+const ONLY_QUOTED = /[<>()[\],:;"]/;
 const UNSAFE_IN_LOGIN = 'has a character that could end a composite user name';
 /** No user name or password of a mail account has a control character; some would end a protocol line. */
 const CONTROL = /[\u0000-\u001f\u007f]/;
@@ -154,7 +156,8 @@ export function checkSettings(settings: Partial<Omit<NewJob, 'mailbox'>>): Check
 export function checkAddress(address: unknown, field = 'mailbox'): string {
   const text = typeof address === 'string' ? address.trim().toLowerCase() : '';
   const at = text.lastIndexOf('@');
-  if (at < 1 || at === text.length - 1 || text.length > MAX_ADDRESS || NEVER_IN_ADDRESS.test(text))
+  const shaped = at >= 1 && at < text.length - 1 && text.length <= MAX_ADDRESS;
+  if (!shaped || NEVER_IN_ADDRESS.test(text) || ONLY_QUOTED.test(text))
     throw invalid({ [field]: 'is not the address of a mailbox' });
   return text;
 }

@@ -34,7 +34,7 @@ describe('the batches of a domain', () => {
   };
 
   it('refuses bad rows one by one, with the reason, and takes the rest', async () => {
-    for (const gone of ['nobody@new.test', '=cmd()|x@new.test']) room.panel.gone.add(gone);
+    room.panel.gone.add('nobody@new.test');
     await room.get(JobsService).create(alice, newJob({ start: true }));
     const made = await room.batches.create(dora, {
       domain: 'new.test',
@@ -66,7 +66,7 @@ describe('the batches of a domain', () => {
       [5, 'DESTINATION_MISSING'],
       [6, 'ALREADY_MIGRATING'],
       [7, 'MAILBOX_INVALID'],
-      [8, 'DESTINATION_MISSING'],
+      [8, 'MAILBOX_INVALID'],
       [9, 'PASSWORD_MISSING'],
       [11, 'SAME_MAILBOX'],
       [12, 'MAILBOX_INVALID'],
