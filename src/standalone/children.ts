@@ -13,6 +13,8 @@ export interface ChildOptions {
   /** What people call it: 'web', 'worker'. */
   readonly name: string;
   readonly script: string;
+  /** For node itself. */
+  readonly flags?: readonly string[];
   readonly logFile: string;
   readonly env: NodeJS.ProcessEnv;
   readonly say: (line: string) => void;
@@ -34,11 +36,11 @@ export class Child {
   }
 
   start(): void {
-    const { script, logFile, env } = this.options;
+    const { script, flags = [], logFile, env } = this.options;
     const log = openSync(logFile, 'a', 0o600);
     const since = Date.now();
     // A session of its own: Ctrl-C reaches only us, and we stop things in order. The channel tells it when we die.
-    const child = spawn(process.execPath, [script], {
+    const child = spawn(process.execPath, [...flags, script], {
       env,
       detached: true,
       stdio: ['ignore', log, log, 'ipc'],

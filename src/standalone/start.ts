@@ -16,6 +16,7 @@ import { startSandbox, type Sandbox } from './sandbox/sandbox.js';
 import { loadSettings, type Settings } from './settings.js';
 import { SettingsError } from './settings-check.js';
 import { usePostgres } from './shared-postgres.js';
+import { WORKER_FLAGS } from './worker-flags.js';
 
 /** How long an external database may take to answer at the start, and the pages to come up (ms). */
 const DATABASE_MS = 30_000;
@@ -50,7 +51,7 @@ class Supervisor {
       ...(sandbox ? { NODE_EXTRA_CA_CERTS: sandbox.oldProvider.caFile } : {}),
     };
     const web = this.child('web', 'main.js', env);
-    this.child('worker', 'worker.js', { ...env, TZ: 'UTC' });
+    this.child('worker', 'worker.js', { ...env, TZ: 'UTC' }, WORKER_FLAGS);
     await this.healthy(web, settings, port);
     if (!this.stopping) say(`ready: ${url}/`);
   }
@@ -87,10 +88,11 @@ class Supervisor {
     };
   }
 
-  private child(name: string, script: string, env: NodeJS.ProcessEnv): Child {
+  private child(name: string, script: string, env: NodeJS.ProcessEnv, flags: readonly string[] = []): Child {
     const child = new Child({
       name,
       env,
+      flags,
       say,
       script: fileURLToPath(new URL(`../${script}`, import.meta.url)),
       logFile: join(this.settings.dataDir, `${name}.log`),

@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { MESSAGES } from '../../src/jobs/messages.js';
+import { WORKER_FLAGS } from '../../src/standalone/worker-flags.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const read = (file: string): string => readFileSync(join(ROOT, file), 'utf8');
@@ -142,6 +143,15 @@ describe('the examples for operators', () => {
     const started = [...compose.matchAll(/dist\/(src\/[a-z]+)\.js/g)].map((match) => `${match[1]}.ts`);
     expect(started.filter((path) => !existsSync(join(ROOT, path)))).toEqual([]);
     for (const path of ['health/ready', 'worker/alive']) expect(compose).toContain(path);
+  });
+
+  it('start a worker with the same flags of node as npm start does', () => {
+    const flags = WORKER_FLAGS.join(' ');
+    expect(read('package.json')).toContain(`"start:worker": "node ${flags} dist/src/worker.js"`);
+    expect(read('examples/compose/compose.yaml')).toContain(
+      `command: [node, ${WORKER_FLAGS.join(', ')}, dist/src/worker.js]`,
+    );
+    expect(read('docs/operating.md')).toContain(`node ${flags} dist/src/worker.js`);
   });
 });
 

@@ -1,9 +1,10 @@
-import ews from 'ews-javascript-api';
+import type { WellKnownFolderName } from 'ews-javascript-api';
 import { childrenNamed, parseXml, textOf, type XmlElement } from '../xml.js';
 import { responseMessages } from './answer.js';
 import { envelope } from './envelope.js';
 import { EwsFailure } from './failure.js';
 import { type FolderRef, folderXml } from './ids.js';
+import { ews } from './library.js';
 import { ANSWER_LIMITS, FIND_ITEMS, MAX_FOLDERS } from './limits.js';
 import { askByLibrary } from './service.js';
 import { collect, type EwsTransport } from './transport.js';
@@ -74,16 +75,16 @@ export async function findFolders(
 /** The library's own id for a folder. */
 export function libraryId(ref: ParentRef, { mailbox }: EwsTransport): InstanceType<typeof ews.FolderId> {
   if ('id' in ref) return new ews.FolderId(ref.id);
-  const name = WELL_KNOWN[ref.wellKnown]!;
+  const name = wellKnown()[ref.wellKnown];
   return mailbox.by === 'delegation'
     ? new ews.FolderId(name, new ews.Mailbox(mailbox.address))
     : new ews.FolderId(name);
 }
-const WELL_KNOWN: Readonly<Record<WellKnown, ews.WellKnownFolderName>> = {
+const wellKnown = (): Readonly<Record<WellKnown, WellKnownFolderName>> => ({
   msgfolderroot: ews.WellKnownFolderName.MsgFolderRoot,
   archivemsgfolderroot: ews.WellKnownFolderName.ArchiveMsgFolderRoot,
   publicfoldersroot: ews.WellKnownFolderName.PublicFoldersRoot,
-};
+});
 
 /**
  * Several folders in one question, which the library has no call for. Null stands for one that is not there.

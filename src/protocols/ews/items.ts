@@ -1,4 +1,4 @@
-import ews from 'ews-javascript-api';
+import { ews } from './library.js';
 import { childrenNamed, type XmlElement } from '../xml.js';
 import { EwsFailure } from './failure.js';
 import { askByLibrary } from './service.js';

@@ -1,4 +1,4 @@
-import ews from 'ews-javascript-api';
+import { ews } from './library.js';
 import { parseXml } from '../xml.js';
 import { type ResponseMessage, responseMessages } from './answer.js';
 import { VERSION } from './envelope.js';

@@ -1,4 +1,4 @@
-import ews from 'ews-javascript-api';
+import { ews } from '../../protocols/ews/library.js';
 import { SEARCH_KEY } from '../../protocols/ews/item-list.js';
 import type { ItemKind } from '../../mailbox/kinds.js';
 import { ORIGINAL_ADDRESSES, PERSONAL_HOME_PAGE } from './map/contact.js';
@@ -9,76 +9,95 @@ type Property = InstanceType<typeof ews.PropertyDefinitionBase>;
 /** PSETID_Note ([MS-OXPROPS] 1.3.2). */
 const NOTES_SET = '0006200E-0000-0000-C000-000000000046';
 
-const { ItemSchema, AppointmentSchema, ContactSchema, ContactGroupSchema, TaskSchema, MapiPropertyType } = ews;
-
 const always = (): Property[] => [
-  ItemSchema.ItemClass,
-  ItemSchema.Subject,
-  ItemSchema.Body,
-  ItemSchema.Categories,
-  ItemSchema.DateTimeCreated,
-  ItemSchema.LastModifiedTime,
-  ItemSchema.Sensitivity,
-  new ews.ExtendedPropertyDefinition(SEARCH_KEY, MapiPropertyType.Binary),
+  ews.ItemSchema.ItemClass,
+  ews.ItemSchema.Subject,
+  ews.ItemSchema.Body,
+  ews.ItemSchema.Categories,
+  ews.ItemSchema.DateTimeCreated,
+  ews.ItemSchema.LastModifiedTime,
+  ews.ItemSchema.Sensitivity,
+  new ews.ExtendedPropertyDefinition(SEARCH_KEY, ews.MapiPropertyType.Binary),
 ];
 
 const reminders = (): Property[] => [
-  ItemSchema.IsReminderSet,
-  ItemSchema.ReminderDueBy,
-  ItemSchema.ReminderMinutesBeforeStart,
+  ews.ItemSchema.IsReminderSet,
+  ews.ItemSchema.ReminderDueBy,
+  ews.ItemSchema.ReminderMinutesBeforeStart,
 ];
 
 const OWN: Readonly<Record<Exclude<ItemKind, 'mail'>, () => Property[]>> = {
   calendars: () => [
     ...reminders(),
-    ItemSchema.Attachments,
-    AppointmentSchema.ICalUid,
-    AppointmentSchema.ICalDateTimeStamp,
-    AppointmentSchema.Start,
-    AppointmentSchema.End,
-    AppointmentSchema.StartTimeZone,
-    AppointmentSchema.EndTimeZone,
-    AppointmentSchema.IsAllDayEvent,
-    AppointmentSchema.LegacyFreeBusyStatus,
-    AppointmentSchema.Location,
-    AppointmentSchema.IsCancelled,
-    AppointmentSchema.MyResponseType,
-    AppointmentSchema.Organizer,
-    AppointmentSchema.RequiredAttendees,
-    AppointmentSchema.OptionalAttendees,
-    AppointmentSchema.Resources,
-    AppointmentSchema.AppointmentSequenceNumber,
-    AppointmentSchema.Recurrence,
-    AppointmentSchema.ModifiedOccurrences,
-    AppointmentSchema.DeletedOccurrences,
+    ews.ItemSchema.Attachments,
+    ews.AppointmentSchema.ICalUid,
+    ews.AppointmentSchema.ICalDateTimeStamp,
+    ews.AppointmentSchema.Start,
+    ews.AppointmentSchema.End,
+    ews.AppointmentSchema.StartTimeZone,
+    ews.AppointmentSchema.EndTimeZone,
+    ews.AppointmentSchema.IsAllDayEvent,
+    ews.AppointmentSchema.LegacyFreeBusyStatus,
+    ews.AppointmentSchema.Location,
+    ews.AppointmentSchema.IsCancelled,
+    ews.AppointmentSchema.MyResponseType,
+    ews.AppointmentSchema.Organizer,
+    ews.AppointmentSchema.RequiredAttendees,
+    ews.AppointmentSchema.OptionalAttendees,
+    ews.AppointmentSchema.Resources,
+    ews.AppointmentSchema.AppointmentSequenceNumber,
+    ews.AppointmentSchema.Recurrence,
+    ews.AppointmentSchema.ModifiedOccurrences,
+    ews.AppointmentSchema.DeletedOccurrences,
   ],
   contacts: () => [
-    ItemSchema.Attachments,
-    ItemSchema.HasAttachments,
-    ...[ContactSchema.FileAs, ContactSchema.DisplayName, ContactSchema.GivenName, ContactSchema.MiddleName],
-    ...[ContactSchema.Surname, ContactSchema.Generation, ContactSchema.NickName, ContactSchema.CompleteName],
-    ...[ContactSchema.CompanyName, ContactSchema.Department, ContactSchema.JobTitle, ContactSchema.Profession],
-    ...[ContactSchema.EmailAddresses, ContactSchema.PhysicalAddresses, ContactSchema.PhoneNumbers],
-    ...[ContactSchema.ImAddresses, ContactSchema.BusinessHomePage, ContactSchema.Birthday],
-    ...[ContactSchema.WeddingAnniversary, ContactSchema.AssistantName, ContactSchema.Manager],
-    ...[ContactSchema.SpouseName, ContactSchema.Children, ContactSchema.OfficeLocation, ContactSchema.HasPicture],
-    ContactGroupSchema.Members,
-    new ews.ExtendedPropertyDefinition(PERSONAL_HOME_PAGE, MapiPropertyType.String),
+    ews.ItemSchema.Attachments,
+    ews.ItemSchema.HasAttachments,
+    ...[
+      ews.ContactSchema.FileAs,
+      ews.ContactSchema.DisplayName,
+      ews.ContactSchema.GivenName,
+      ews.ContactSchema.MiddleName,
+    ],
+    ...[
+      ews.ContactSchema.Surname,
+      ews.ContactSchema.Generation,
+      ews.ContactSchema.NickName,
+      ews.ContactSchema.CompleteName,
+    ],
+    ...[
+      ews.ContactSchema.CompanyName,
+      ews.ContactSchema.Department,
+      ews.ContactSchema.JobTitle,
+      ews.ContactSchema.Profession,
+    ],
+    ...[ews.ContactSchema.EmailAddresses, ews.ContactSchema.PhysicalAddresses, ews.ContactSchema.PhoneNumbers],
+    ...[ews.ContactSchema.ImAddresses, ews.ContactSchema.BusinessHomePage, ews.ContactSchema.Birthday],
+    ...[ews.ContactSchema.WeddingAnniversary, ews.ContactSchema.AssistantName, ews.ContactSchema.Manager],
+    ...[
+      ews.ContactSchema.SpouseName,
+      ews.ContactSchema.Children,
+      ews.ContactSchema.OfficeLocation,
+      ews.ContactSchema.HasPicture,
+    ],
+    ews.ContactGroupSchema.Members,
+    new ews.ExtendedPropertyDefinition(PERSONAL_HOME_PAGE, ews.MapiPropertyType.String),
     ...ORIGINAL_ADDRESSES.map(
-      (id) => new ews.ExtendedPropertyDefinition(ews.DefaultExtendedPropertySet.Address, id, MapiPropertyType.String),
+      (id) =>
+        new ews.ExtendedPropertyDefinition(ews.DefaultExtendedPropertySet.Address, id, ews.MapiPropertyType.String),
     ),
   ],
   tasks: () => [
     ...reminders(),
-    ItemSchema.Importance,
-    TaskSchema.StartDate,
-    TaskSchema.DueDate,
-    TaskSchema.CompleteDate,
-    TaskSchema.PercentComplete,
-    TaskSchema.Status,
-    TaskSchema.Recurrence,
+    ews.ItemSchema.Importance,
+    ews.TaskSchema.StartDate,
+    ews.TaskSchema.DueDate,
+    ews.TaskSchema.CompleteDate,
+    ews.TaskSchema.PercentComplete,
+    ews.TaskSchema.Status,
+    ews.TaskSchema.Recurrence,
   ],
-  notes: () => [new ews.ExtendedPropertyDefinition(new ews.Guid(NOTES_SET), NOTE_COLOUR, MapiPropertyType.Integer)],
+  notes: () => [new ews.ExtendedPropertyDefinition(new ews.Guid(NOTES_SET), NOTE_COLOUR, ews.MapiPropertyType.Integer)],
 };
 
 /** Everything that is asked of an item of this kind. Each by name: what "all properties" are differs between servers. */
@@ -89,12 +108,12 @@ export function propertiesFor(kind: Exclude<ItemKind, 'mail'>): Property[] {
 /** What a report names of an item. */
 export function descriptionProperties(): Property[] {
   return [
-    ItemSchema.Subject,
-    ItemSchema.DateTimeReceived,
-    ItemSchema.DateTimeCreated,
+    ews.ItemSchema.Subject,
+    ews.ItemSchema.DateTimeReceived,
+    ews.ItemSchema.DateTimeCreated,
     ews.EmailMessageSchema.From,
-    AppointmentSchema.Start,
-    AppointmentSchema.Organizer,
-    ContactSchema.EmailAddresses,
+    ews.AppointmentSchema.Start,
+    ews.AppointmentSchema.Organizer,
+    ews.ContactSchema.EmailAddresses,
   ];
 }

@@ -1,10 +1,11 @@
 // Mailferry as it runs at a hoster's: web and worker are processes, Postgres is on a disk. The time is that of the job, from the
 // request that starts it until the API says that it is completed.
 import { execFileSync, spawn } from 'node:child_process';
-import { openSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
+import { pathToFileURL } from 'node:url';
 import { peakRssMb, resetPeak, rssMb } from './tools.mjs';
 
 const START_MS = 60_000;
@@ -52,7 +53,8 @@ export async function startProduct(at) {
   const start = (name, flags = []) =>
     spawn(process.execPath, [...flags, script(name)], { env, stdio: ['ignore', log, log] });
   const web = start('main.js');
-  const worker = start('worker.js', at.profile ? ['--cpu-prof', `--cpu-prof-dir=${at.profile}`] : []);
+  const profile = at.profile ? ['--cpu-prof', `--cpu-prof-dir=${at.profile}`] : [];
+  const worker = start('worker.js', [...(await workerFlags(at.build)), ...profile]);
   const base = `http://127.0.0.1:${port}/migrate`;
   const stop = async () => {
     for (const child of [web, worker]) child.kill('SIGTERM');
@@ -111,6 +113,12 @@ export async function startProduct(at) {
       };
     },
   };
+}
+
+/** As its own starter does it; builds of earlier days have none. */
+async function workerFlags(build) {
+  const file = join(build, 'dist/src/standalone/worker-flags.js');
+  return existsSync(file) ? (await import(pathToFileURL(file).href)).WORKER_FLAGS : [];
 }
 
 async function until(ms, done) {

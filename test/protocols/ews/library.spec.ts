@@ -202,4 +202,18 @@ describe('the library behind its wrapper', () => {
     expect(print('America/Los_Angeles')).toBe(utc);
     expect(print('Pacific/Auckland')).toBe(utc);
   });
+
+  it('is not loaded by a worker that reads no Exchange', () => {
+    const worker = new URL('../../../dist/src/migration-worker.module.js', import.meta.url).href;
+    const looking = `await import(${JSON.stringify(worker)});
+      const { createRequire } = await import('node:module');
+      const { cache } = createRequire(${JSON.stringify(worker)});
+      const loaded = (name) => Object.keys(cache).some((file) => file.includes(\`/\${name}/\`));
+      console.log(loaded('typeorm'), loaded('ews-javascript-api'));`;
+    const said = execFileSync(process.execPath, ['--input-type=module', '--eval', looking], {
+      env: { ...process.env, NODE_OPTIONS: '' },
+      encoding: 'utf8',
+    });
+    expect(said.trim()).toBe('true false');
+  });
 });
