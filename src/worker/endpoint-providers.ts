@@ -1,7 +1,6 @@
 import type { Provider } from '@nestjs/common';
 import { getDataSourceToken } from '@nestjs/typeorm';
 import type { DataSource } from 'typeorm';
-import { accountSubject } from '../jobs/attempts.js';
 import { ensureLink } from '../ledger/links.js';
 import { PLUGIN_OPTIONS, type ResolvedOptions } from '../panel/options.js';
 import type { ConnectPolicy } from '../protocols/connect.js';
@@ -12,7 +11,7 @@ import type { GmailSourceOptions } from '../sources/gmail/gmail-source.js';
 import { Budget } from '../transfer/budget.js';
 import { runTransfer } from '../transfer/run-transfer.js';
 import { BodyStaging } from '../transfer/staging.js';
-import { connectionsTo, knownProvider, openSource } from './source-builder.js';
+import { openSource } from './source-builder.js';
 import { openHostedMailbox } from './destination-builder.js';
 import {
   ENDPOINTS,
@@ -24,10 +23,10 @@ import {
   RUN_TRANSFER,
   STAGING,
 } from './endpoints.js';
-import { MeteredSource } from './metered-source.js';
 import { openLedger } from './open-ledger.js';
 import { SourceSlots } from './source-slots.js';
 import { VolumeMeter } from './volume-meter.js';
+import { type SharedLimits, withinLimits } from './within-limits.js';
 
 /** For resolving, dialling and TLS together (ms). */
 const CONNECT_MS = 20_000;
@@ -42,7 +41,7 @@ export const ENDPOINT_PROVIDERS: Provider[] = [
     provide: ENDPOINTS,
     inject: [PLUGIN_OPTIONS, SourceSlots, VolumeMeter],
     useFactory: (options: ResolvedOptions, slots: SourceSlots, meter: VolumeMeter): Endpoints =>
-      realEndpoints(options, slots, meter),
+      realEndpoints(options, { slots, meter }),
   },
   {
     provide: LINKS,
@@ -74,17 +73,14 @@ function traced(policy: ConnectPolicy, trace: ProtocolTrace | undefined): Connec
   return trace === undefined ? policy : { ...policy, trace };
 }
 
-function realEndpoints(options: ResolvedOptions, slots: SourceSlots, meter: VolumeMeter): Endpoints {
+function realEndpoints(options: ResolvedOptions, limits: SharedLimits): Endpoints {
   const policy: ConnectPolicy = { ...options.egress, deadlineMs: CONNECT_MS };
   return {
     source: (settings, secret, say, reading = {}, trace) => {
-      const account = accountSubject(settings);
-      const most = connectionsTo(settings, options.worker.connections);
-      const permit = slots.permits({ host: settings.host.toLowerCase(), account, most }, say);
       const ground = { reading, policy: traced(policy, trace), worker: options.worker };
-      const source = openSource(settings, secret, ground, { permit, ...readingOptions(reading) });
-      const perDay = knownProvider(settings)?.limits.bytesDownPerDay;
-      return perDay === undefined ? source : new MeteredSource(source, meter, perDay);
+      return withinLimits(limits, settings, options.worker.connections, say, (permit) =>
+        openSource(settings, secret, ground, { permit, ...readingOptions(reading) }),
+      );
     },
     destination: (grant, trace, kinds) => openHostedMailbox(grant, DESTINATION_CONNECTIONS, trace, kinds),
     discover: async (address, signal) => {

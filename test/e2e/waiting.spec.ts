@@ -56,15 +56,19 @@ async function moving(seed: number): Promise<Moving> {
   return { from, to, old, order: { mailbox: to.user, source, items: ['mail'], existing: 'keep', start: true } };
 }
 
-/** As if the time were over: the clock is the database's. */
-async function passTime(id: string): Promise<void> {
+async function inDatabase(sql: string, parameters: readonly unknown[]): Promise<number> {
   const client = new pg.Client({ connectionString: stack.database.url });
   await client.connect();
   try {
-    await client.query(`UPDATE mailferry.jobs SET until = clock_timestamp() WHERE id = $1 AND state = 'waiting'`, [id]);
+    return (await client.query(sql, [...parameters])).rowCount ?? 0;
   } finally {
     await client.end();
   }
+}
+
+/** As if the time were over: the clock is the database's. */
+async function passTime(id: string): Promise<void> {
+  await inDatabase(`UPDATE mailferry.jobs SET until = clock_timestamp() WHERE id = $1 AND state = 'waiting'`, [id]);
 }
 
 async function arrived({ from, to }: Moving): Promise<void> {
@@ -162,6 +166,40 @@ async function waitsFor(rule: Rule, code: string, waitMs: number): Promise<void>
   expect(done).toMatchObject({ state: 'completed', outcome: 'complete', progress: { copied: MESSAGES } });
   await arrived(one);
 }
+
+it('the volume that Gmail lets an account read in a day is not used up: we wait before Gmail says so, and go on by ourselves', async () => {
+  const one = await moving(31);
+  const source = { ...(one.order['source'] as object), provider: 'gmail' };
+  const { body } = await api.post('/jobs', { ...one.order, source, options: { keepForSync: true } });
+  const first = await api.until(body.id, ['waiting', 'failed', 'needs-action', 'completed'], 120_000);
+  expect(first).toMatchObject({ state: 'completed', progress: { copied: MESSAGES } });
+  // It was metered; as if it had been much more, some hours ago.
+  const ofAccount = `account = (SELECT 'imap:' || l.account_hash FROM mailferry.links l
+    JOIN mailferry.jobs j ON j.link = l.id WHERE j.id = $1)`;
+  const used = `UPDATE mailferry.read_volume SET bytes = 2400000000, hour = hour - interval '3 hours' WHERE ${ofAccount}`;
+  expect(await inDatabase(used, [body.id])).toBe(1);
+  await appendMessages(one.from, fixtureMailbox(5, 32));
+  expect((await api.post(`/jobs/${body.id}/sync`)).status).toBe(202);
+  const waiting = await api.until(body.id, ['waiting', 'failed', 'needs-action', 'completed'], 120_000);
+  expect(waiting).toMatchObject({
+    state: 'waiting',
+    reason: {
+      code: 'VOLUME_EXHAUSTED',
+      message: expect.stringMatching(/\.$/),
+      action: expect.stringMatching(/by itself\.$/),
+    },
+    progress: { copied: MESSAGES },
+  });
+  // The hour in which it was read is 24 hours old in 20 to 21.
+  const left = Date.parse(waiting.until!) - Date.now();
+  expect(left).toBeGreaterThan(20 * 60 * MINUTE - 5 * MINUTE);
+  expect(left).toBeLessThanOrEqual(21 * 60 * MINUTE * 1.3);
+  await inDatabase(`UPDATE mailferry.read_volume SET hour = hour - interval '24 hours' WHERE ${ofAccount}`, [body.id]);
+  await passTime(body.id);
+  const done = await api.until(body.id, ['completed', 'failed', 'needs-action'], 120_000);
+  expect(done).toMatchObject({ state: 'completed', outcome: 'complete', progress: { copied: MESSAGES + 5 } });
+  await arrived(one);
+}, 240_000);
 
 describe('a new server that wants us to wait', () => {
   afterEach(() => fresh.calm());

@@ -142,15 +142,14 @@ async function all(plans: readonly Plan[], bench: Bench, atOnce = Number(options
 }
 
 async function mutations(servers: Servers): Promise<void> {
-  for (const { name, sound, without } of await tryMutations(options.build, servers)) {
+  for (const { name, noticed, sound, without } of await tryMutations(options.build, servers)) {
     const wrong = (results: readonly Result[]): string[] => results.flatMap((result) => [...result.wrong]);
-    const noticed = wrong(sound).length === 0 && without.some((result) => result.wrong.length > 0);
     if (!noticed) unnoticed++;
     console.log(`\n${noticed ? 'noticed' : 'NOT NOTICED'}: without ${name}`);
     console.log(`  sound: ${wrong(sound).join('; ') || 'everything held'}`);
     for (const result of without)
       console.log(
-        `  without it, hiding [${result.plan.hide.join(' ')}]: ${result.wrong.map((line) => line.split('\n')[0]).join('; ') || 'everything held'}`,
+        `  without it, scene ${result.plan.name}, hiding [${result.plan.hide.join(' ')}]: ${result.wrong.map((line) => line.split('\n')[0]).join('; ') || 'everything held'}`,
       );
   }
   console.log(

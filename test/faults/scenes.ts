@@ -4,7 +4,7 @@ import { mailbox } from './plan.js';
 import type { ServerName } from './servers.js';
 import type { FixtureMessage } from '../fixtures/mailbox.js';
 
-export const SCENES = ['drain', 'twins', 'mark', 'fence'] as const;
+export const SCENES = ['drain', 'twins', 'mark', 'mark-ahead', 'fence'] as const;
 export type Scene = (typeof SCENES)[number];
 
 const [first, second, third, fourth] = mailbox(5, 8);
@@ -34,11 +34,23 @@ const PARTS: Readonly<Record<Scene, SceneParts>> = {
     faults: [
       {
         is: 'at-step',
-        // The engine waits at this one before the next batch: at the settling it may be on the wire already.
+        // The next batch is neither intended nor sent.
         step: { name: 'stored-item', nth: 1 },
         act: { do: 'receive-equal', folder: 'INBOX', message: 2 },
       },
       { is: 'say', side: 'destination', command: 'APPEND', nth: 3, text: 'BYE' },
+    ],
+  },
+  /** The same while a batch is settled and the next one is on the wire: the one that is cut is the first that is not intended yet. */
+  'mark-ahead': {
+    messages: inInbox(first, second, third, fourth),
+    faults: [
+      {
+        is: 'at-step',
+        step: { name: 'settled', nth: 1 },
+        act: { do: 'receive-equal', folder: 'INBOX', message: 3 },
+      },
+      { is: 'say', side: 'destination', command: 'APPEND', nth: 4, text: 'BYE' },
     ],
   },
   /** An engine that fell asleep in the middle of an APPEND wakes up after its lease. */

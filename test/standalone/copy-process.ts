@@ -22,6 +22,7 @@ export function startCopy(
     readonly to?: string;
     readonly databaseUrl?: string;
     readonly script?: string;
+    readonly env?: Readonly<Record<string, string>>;
   },
 ): CopyRun {
   const { MAILFERRY_DATABASE_URL: _url, MAILFERRY_CONFIG: _config, ...bare } = process.env;
@@ -34,6 +35,7 @@ export function startCopy(
       ...(options.databaseUrl ? { MAILFERRY_DATABASE_URL: options.databaseUrl } : {}),
       ...(options.from ? { MAILFERRY_FROM_PASSWORD: options.from } : {}),
       ...(options.to ? { MAILFERRY_TO_PASSWORD: options.to } : {}),
+      ...options.env,
     },
   });
   let [out, err] = ['', ''];
@@ -90,6 +92,8 @@ export class HoldingWire {
   private readonly sockets = new Set<Socket>();
   private passed = 0;
   private held: Socket[] = [];
+  private open = 0;
+  private widest = 0;
   private readonly server = createServer((client) => this.join(client));
 
   private constructor(
@@ -107,6 +111,11 @@ export class HoldingWire {
     return (this.server.address() as { port: number }).port;
   }
 
+  /** How many connections were open at the same moment. */
+  get mostAtOnce(): number {
+    return this.widest;
+  }
+
   letGo(): void {
     this.passed = -Infinity;
     for (const socket of this.held.splice(0)) socket.resume();
@@ -119,6 +128,8 @@ export class HoldingWire {
 
   private join(client: Socket): void {
     const server = connect(this.target, '127.0.0.1');
+    this.widest = Math.max(this.widest, ++this.open);
+    client.once('close', () => this.open--);
     for (const socket of [client, server]) {
       this.sockets.add(socket);
       socket.on('error', () => undefined);

@@ -232,6 +232,35 @@ describe('a copy that is stopped in the middle', () => {
   );
 
   it(
+    'opens no more connections to the old server than it bears, and counts them together with those of the workers',
+    async () => {
+      const [from, to] = [await filled(400, 4_000, ['INBOX', 'A', 'B', 'C']), hoster.account()];
+      const wire = await HoldingWire.before(from.imapsPort, 700_000);
+      const client = new pg.Client({ connectionString: database.url });
+      await client.connect();
+      const taken = async (): Promise<number> =>
+        (await client.query<{ taken: number }>(`SELECT count(*)::int AS taken FROM mailferry.source_slots`)).rows[0]!
+          .taken;
+      try {
+        const copying = startCopy(['copy', '--from', urlOf(from, wire.port), '--to', urlOf(to), '--json'], {
+          ...{ dataDir, databaseUrl: database.url, from: from.password, to: to.password },
+          env: { MAILFERRY_HOST_CONNECTIONS: '1' },
+        });
+        await copying.event((event) => event.event === 'progress' && event.copied > 0);
+        expect(await taken()).toBe(1);
+        wire.letGo();
+        expect(endOf((await copying.ended).out)).toMatchObject({ outcome: 'complete', copied: 400 });
+        expect(wire.mostAtOnce).toBe(1);
+        expect(await taken()).toBe(0);
+      } finally {
+        await client.end();
+        wire.close();
+      }
+    },
+    120_000 * PATIENCE,
+  );
+
+  it(
     'by SIGKILL doubles nothing and loses nothing when it is run again',
     async () => {
       const [from, to] = [await filled(400, 4_000, ['INBOX', 'A', 'B', 'C']), hoster.account()];

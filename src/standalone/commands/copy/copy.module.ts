@@ -1,24 +1,25 @@
 import { join } from 'node:path';
 import { type DynamicModule, Module } from '@nestjs/common';
-import { getDataSourceToken, TypeOrmModule } from '@nestjs/typeorm';
-import type { DataSource } from 'typeorm';
+import { TypeOrmModule } from '@nestjs/typeorm';
 import { randomBytes } from 'node:crypto';
 import { dataSourceOptions } from '../../../database/data-source.js';
 import { JOB_ENTITIES } from '../../../jobs/entities.js';
 import { JOBS_PROVIDERS } from '../../../jobs/jobs.providers.js';
-import { openLedger } from '../../../worker/open-ledger.js';
 import { HOST_PANEL, PLUGIN_OPTIONS, type ResolvedOptions } from '../../../panel/options.js';
 import { resolveOptions } from '../../../plugin-options.js';
 import { Doorbell } from '../../../queue/doorbell.js';
 import { ReportsService } from '../../../reports/reports.service.js';
 import { DestinationAccess } from '../../../worker/destination-access.js';
 import { ENDPOINT_PROVIDERS } from '../../../worker/endpoint-providers.js';
-import { ENDPOINTS, type Endpoints, LEDGER } from '../../../worker/endpoints.js';
+import { ENDPOINTS } from '../../../worker/endpoints.js';
 import { RecoveryFiles } from '../../../worker/recovery-files.js';
 import { RunJob } from '../../../worker/run-job.js';
 import { SameMailbox } from '../../../worker/same-mailbox.js';
 import { SecretOpener } from '../../../worker/secret-opener.js';
+import { SourceSlots } from '../../../worker/source-slots.js';
+import { VolumeMeter } from '../../../worker/volume-meter.js';
 import type { Settings } from '../../settings.js';
+import type { ShellEndpoints } from './shell-endpoints.js';
 import { ShellPanel } from './shell-panel.js';
 import type { CopyWish } from './wish.js';
 
@@ -35,7 +36,7 @@ export interface CopyParts {
   /** The new mailbox as the job names it. */
   readonly mailbox: string;
   readonly passwords: { readonly from: string; readonly to: string };
-  readonly endpoints: Endpoints;
+  readonly endpoints: ShellEndpoints;
   readonly lease: typeof SHELL_LEASE;
 }
 
@@ -53,6 +54,9 @@ export class CopyModule {
       egress: { allowPrivate: true },
       worker: {
         connections: settings.workerConnections,
+        hostConnections: settings.hostConnections,
+        hostLimits: settings.hostLimits,
+        lease,
         dataDir: join(settings.dataDir, 'worker'),
       },
     });
@@ -73,11 +77,11 @@ export class CopyModule {
         ...ENDPOINT_PROVIDERS,
         ReportsService,
         { provide: SecretOpener, useValue: { openJob: () => Promise.resolve(secrets) } },
-        { provide: ENDPOINTS, useValue: endpoints },
+        SourceSlots,
         {
-          provide: LEDGER,
-          inject: [getDataSourceToken('mailferry')],
-          useFactory: (db: DataSource) => openLedger(db, lease),
+          provide: ENDPOINTS,
+          inject: [SourceSlots, VolumeMeter],
+          useFactory: (slots: SourceSlots, meter: VolumeMeter) => endpoints.within({ slots, meter }),
         },
       ],
     };

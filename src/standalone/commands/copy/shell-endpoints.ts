@@ -1,8 +1,10 @@
 import type { ConnectPolicy } from '../../../protocols/connect.js';
+import type { TakePermit } from '../../../protocols/permit.js';
 import type { Source } from '../../../sources/source.js';
 import { openHostedMailbox } from '../../../worker/destination-builder.js';
 import type { Endpoints } from '../../../worker/endpoints.js';
 import { openSource } from '../../../worker/source-builder.js';
+import { type SharedLimits, withinLimits } from '../../../worker/within-limits.js';
 import type { CopyWish } from './wish.js';
 
 /** For resolving, dialling and TLS together (ms). */
@@ -13,6 +15,8 @@ const DESTINATION_CONNECTIONS = 4;
 const POLICY: ConnectPolicy = { allowPrivate: true, allowPlaintext: false, ports: 'any', deadlineMs: CONNECT_MS };
 
 export interface ShellEndpoints extends Endpoints {
+  /** From now on its connections and what it reads count together with those of the workers on the same database. */
+  within(limits: SharedLimits): Endpoints;
   /** Items that the old server announced when it listed its folders; 0 before that. */
   announced(): number;
 }
@@ -24,27 +28,36 @@ export function shellEndpoints(
   worker: { readonly connections: number },
 ): ShellEndpoints {
   let announced = 0;
-  return {
+  let limits: SharedLimits | null = null;
+  const endpoints: ShellEndpoints = {
     announced: () => announced,
-    source: (settings, secret) => {
+    within(shared) {
+      limits = shared;
+      return endpoints;
+    },
+    source: (settings, secret, say) => {
       const { host, port, security } = settings;
       const { ca, caFingerprint, admin, user } = from;
-      const source = openSource(
-        settings,
-        secret,
-        { policy: POLICY, worker, ...(ca === undefined ? {} : { ca }) },
-        {
-          target: { host, port, security, ...(ca ? { ca } : {}), ...(caFingerprint ? { caFingerprint } : {}) },
-          ...(admin === undefined
-            ? {}
-            : { login: async () => ({ kind: 'authzid', user: admin, password, authzid: user }) as const }),
-        },
-      );
+      const open = (permit?: TakePermit): Source =>
+        openSource(
+          settings,
+          secret,
+          { policy: POLICY, worker, ...(ca === undefined ? {} : { ca }) },
+          {
+            target: { host, port, security, ...(ca ? { ca } : {}), ...(caFingerprint ? { caFingerprint } : {}) },
+            ...(admin === undefined
+              ? {}
+              : { login: async () => ({ kind: 'authzid', user: admin, password, authzid: user }) as const }),
+            ...(permit === undefined ? {} : { permit }),
+          },
+        );
+      const source = limits === null ? open() : withinLimits(limits, settings, worker.connections, say, open);
       return counting(source, (items) => (announced = items));
     },
     destination: (grant, trace, kinds) => openHostedMailbox(grant, DESTINATION_CONNECTIONS, trace, kinds),
     discover: () => Promise.resolve({ found: false }),
   };
+  return endpoints;
 }
 
 function counting(source: Source, tell: (items: number) => void): Source {
