@@ -1,5 +1,5 @@
 import { ConnectError } from '../connect-error.js';
-import { XmlError } from '../xml.js';
+import { type XmlElement, XmlError } from '../xml.js';
 
 /** Bytes of one tag: ids and a dozen attributes. */
 const MOST_TAG = 64 * 1024;
@@ -7,6 +7,7 @@ const LESS = 0x3c;
 const GREATER = 0x3e;
 const AMPERSAND = 0x26;
 const SEMICOLON = 0x3b;
+const SLASH = 0x2f;
 
 export interface BodyStreamLimits {
   /** Of everything but the bodies. */
@@ -19,7 +20,8 @@ export interface BodyStreamLimits {
  * Reads an XML document whose elements of this name hold base64, without ever holding one of them: each is handed over as
  * decoded bytes while it comes.
  * @param name local name, e.g. 'MimeContent'
- * @param onBody called with the bodies in their order; what it leaves unread is read for nothing
+ * @param onBody called with the bodies in their order, and with the index of each among the elements of this name, empty
+ * ones without a body included; what it leaves unread is read for nothing
  * @returns the document with these elements empty, for a parser
  * @throws XmlError; ConnectError 'too-large'
  */
@@ -27,7 +29,7 @@ export async function readAroundBodies(
   chunks: AsyncIterable<Uint8Array>,
   name: string,
   limits: BodyStreamLimits,
-  onBody: (bytes: AsyncGenerator<Buffer, void>) => Promise<void>,
+  onBody: (bytes: AsyncGenerator<Buffer, void>, index: number) => Promise<void>,
 ): Promise<Buffer> {
   const reader = new ByteReader(chunks);
   const around: Buffer[] = [];
@@ -37,23 +39,32 @@ export async function readAroundBodies(
     if (size > limits.maxAroundBytes) throw new XmlError('XML_TOO_LARGE', 'the document is too large');
     around.push(Buffer.from(bytes));
   };
-  for (;;) {
+  for (let index = -1; ;) {
     const text = await reader.upTo(LESS, (bytes) => keep(bytes));
     if (!text) return Buffer.concat(around);
     const tag = await reader.tag();
     keep(tag);
     if (!isStartOf(tag, name)) continue;
+    index++;
+    if (isEmptyTag(tag)) continue;
     const body = decoded(reader, limits.maxBodyBytes);
-    await onBody(body);
+    await onBody(body, index);
     for await (const _ of body) {
       // What nobody wanted.
     }
   }
 }
 
-/** An opening tag with content, in any namespace prefix: the parser checks the namespace. */
+/** The elements of a parsed document that `readAroundBodies` counted, in its order. */
+export function elementsOf(root: XmlElement, name: string): XmlElement[] {
+  const own = root.name === name ? [root] : [];
+  return own.concat(root.children.flatMap((child) => elementsOf(child, name)));
+}
+
+const isEmptyTag = (tag: Buffer): boolean => tag.at(-2) === SLASH;
+
+/** An opening or empty tag, in any namespace prefix: the parser checks the namespace. */
 function isStartOf(tag: Buffer, name: string): boolean {
-  if (tag.at(-2) === 0x2f) return false;
   const opening = tag.subarray(1, 80).toString('latin1');
   const local = /^(?:[\w.-]+:)?([\w.-]+)/.exec(opening)?.[1];
   return local === name;
