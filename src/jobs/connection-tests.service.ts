@@ -10,7 +10,7 @@ import { Admission, jobError } from './admission.js';
 import { accountSubject, Attempts, signInSubjects } from './attempts.js';
 import type { Actor, ConnectionTestsApi, DestinationSecret, Discovered, NewTest, SourceSecret } from './contract.js';
 import { ConnectionTestEntity, JobEntity } from './entities.js';
-import type { JobFilters, SourceSettings, TestResult, TestView } from './job.js';
+import type { DiscoveredType, JobFilters, SourceSettings, TestResult, TestView } from './job.js';
 import { hasSource, isUuid } from './job-view.js';
 import { inMs, TEST_MS } from './keeping.js';
 import { SecretStore } from './secrets.js';
@@ -34,7 +34,7 @@ interface NewRow {
   readonly requestedBy: string;
   readonly mailbox?: string | null;
   readonly job?: string;
-  readonly source?: SourceSettings;
+  readonly source?: ConnectionTestEntity['source'];
   readonly hash?: string | null;
   readonly items?: readonly ItemKind[];
   readonly filters?: JobFilters;
@@ -104,11 +104,12 @@ export class ConnectionTestsService implements ConnectionTestsApi {
     return { ok: result?.['ok'] === true, code: typeof result?.['code'] === 'string' ? result['code'] : 'TIMEOUT' };
   }
 
-  async discover(who: Actor, address: string): Promise<Discovered> {
+  async discover(who: Actor, address: string, type: DiscoveredType = 'imap'): Promise<Discovered> {
     const mailbox = checkAddress(address, 'address');
     if (!(await this.attempts.takeTest(who.tenant, who.sub, mailbox.slice(mailbox.lastIndexOf('@') + 1))))
       throw jobError('RATE_LIMITED');
-    const id = await this.insert({ purpose: 'discover', tenant: who.tenant, requestedBy: who.sub, mailbox });
+    const of = { tenant: who.tenant, requestedBy: who.sub, mailbox, source: { type } };
+    const id = await this.insert({ purpose: 'discover', ...of });
     const result = await this.result(id);
     return result === null ? { found: false } : (result as unknown as Discovered);
   }

@@ -1,6 +1,15 @@
 import type { ItemKind } from '../mailbox/kinds.js';
 import type { Principal } from '../panel/host-panel.js';
-import type { JobAction, JobFilters, JobOptions, JobState, JobView, SourceSettings, TestView } from './job.js';
+import type {
+  DiscoveredType,
+  JobAction,
+  JobFilters,
+  JobOptions,
+  JobState,
+  JobView,
+  SourceSettings,
+  TestView,
+} from './job.js';
 
 /**
  * Whose rows a reader may see. What lies outside does not exist for him: the answer is null, and 404 on the wire.
@@ -192,7 +201,7 @@ export interface Discovered {
   readonly port?: number;
   readonly security?: 'tls' | 'starttls';
   readonly username?: string;
-  /** Where it was found: 'provider', 'autoconfig', 'srv', 'mx'. */
+  /** Where it was found: 'provider', 'autoconfig', 'srv', 'mx', 'autodiscover'. */
   readonly by?: string;
   readonly provider?: string;
 }
@@ -206,7 +215,7 @@ export interface ConnectionTestsApi {
   wait(who: Actor, id: string, ms: number): Promise<TestView | null>;
   /** Signs in at the destination with the new mailbox's own password; nothing is kept. */
   signIn(tenant: string, address: string, password: string, ip: string): Promise<{ ok: boolean; code: string }>;
-  discover(who: Actor, address: string): Promise<Discovered>;
+  discover(who: Actor, address: string, type?: DiscoveredType): Promise<Discovered>;
 }
 
 /** What follows once a password is there. */

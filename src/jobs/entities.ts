@@ -1,6 +1,7 @@
 import { Column, Entity, PrimaryColumn, PrimaryGeneratedColumn } from 'typeorm';
 import type { ItemKind } from '../mailbox/kinds.js';
 import type {
+  DiscoveredType,
   JobFilters,
   JobOptions,
   JobOutcome,
@@ -99,7 +100,8 @@ export class ConnectionTestEntity {
   /** The new mailbox; of a discovery, the old address. */
   @Column('text', { nullable: true }) mailbox: string | null;
   @Column('uuid', { nullable: true }) job: string | null;
-  @Column('jsonb') source: SourceSettings | Record<string, never>;
+  /** Of a discovery, what kind of server is looked for. */
+  @Column('jsonb') source: SourceSettings | { type?: DiscoveredType };
   @Column('text', { name: 'source_hash', nullable: true }) sourceHash: string | null;
   @Column('text', { array: true }) items: ItemKind[];
   @Column('jsonb') filters: JobFilters;

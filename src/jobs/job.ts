@@ -190,7 +190,13 @@ export interface TestResult {
     readonly issuer: string;
     readonly validTo: string;
   };
+  /** Of an Exchange server: the address of its web service, where it was looked for. */
+  readonly ews?: { readonly url: string };
+  /** With EWS_REDIRECTED: the other server's address, to be confirmed by a person. It got no password. */
+  readonly redirect?: { readonly url: string };
 }
+/** What kind of server is looked for from an address. */
+export type DiscoveredType = 'imap' | 'ews';
 export interface TestView extends TestResult {
   readonly id: string;
   readonly state: 'queued' | 'running' | 'done';

@@ -11,7 +11,11 @@ export const microsoft365: Provider = {
   gives: mailAnd({}),
   limits: { maxConnections: 4, maxMessageBytes: 150 * 1024 * 1024 },
   matches: { domains: [], mx: ['mail.protection.outlook.com', 'mx.microsoft'] },
-  hosts: ['outlook.office365.com', 'outlook.office.com'],
+  // The last two: Autodiscover of its mailboxes.
+  hosts: [
+    ...['outlook.office365.com', 'outlook.office.com'],
+    ...['autodiscover-s.outlook.com', 'autodiscover.outlook.com'],
+  ],
   refusalMeans: 'AUTH_NEEDS_OAUTH',
   words: {
     summary: 'Company mail at Microsoft (Office 365, Exchange Online).',

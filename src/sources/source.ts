@@ -16,6 +16,8 @@ export interface SourceFacts {
   readonly maxConnections: number;
   /** Names of quirks that were recognised, for the log. */
   readonly quirks: readonly string[];
+  /** The address it is read from, where a web service had to be looked for. */
+  readonly serviceUrl?: string;
 }
 
 /** ScanPage.items is never longer than this. */

@@ -9,6 +9,7 @@ import { TransferError } from '../mailbox/transfer-error.js';
 import type { DestinationGrant, HostPanel } from '../panel/host-panel.js';
 import { HOST_PANEL, PLUGIN_OPTIONS, type ResolvedOptions } from '../panel/options.js';
 import { ConnectError } from '../protocols/connect-error.js';
+import { EwsFailure } from '../protocols/ews/failure.js';
 import { DestinationAccess } from './destination-access.js';
 import { ENDPOINTS, type Endpoints } from './endpoints.js';
 import { GuardedSource, isRefusedSignIn } from './guarded-source.js';
@@ -28,7 +29,8 @@ const NOTHING_FOUND: Pick<TestResult, 'folders' | 'totals'> = {
 
 /**
  * Carries out what the web process may not: connection tests, sign-ins at the destination, discovery. The answer is a
- * fixed code with fixed words, never earlier than the floor, and never holds what a server said.
+ * fixed code with fixed words, never earlier than the floor, and never holds what a server said but what a person has to
+ * confirm: a certificate, the address of another server.
  */
 @Injectable()
 export class ConnectionTester {
@@ -89,7 +91,9 @@ export class ConnectionTester {
       case 'sign-in':
         return this.signIn(test, secrets, scrubber, signal);
       case 'discover':
-        return this.endpoints.discover(test.mailbox!, signal).catch((): Discovered => ({ found: false }));
+        return this.endpoints
+          .discover(test.mailbox!, test.source.type === 'ews' ? 'ews' : 'imap', signal)
+          .catch((): Discovered => ({ found: false }));
     }
   }
 
@@ -129,10 +133,18 @@ export class ConnectionTester {
       const grant = await access?.grant();
       if (grant !== undefined && (await this.sameMailbox.suspects(settings, grant, test.mailbox!)))
         return failed('SAME_MAILBOX');
-      const { gives } = await source.connect(signal);
+      const { gives, serviceUrl } = await source.connect(signal);
       const all = await source.listFolders(signal);
       const folders = testFolders(all);
-      const ok: TestResult = { ok: true, code: 'OK', ...wordsFor('OK'), gives, folders, totals: totalsOf(folders) };
+      const ok: TestResult = {
+        ok: true,
+        code: 'OK',
+        ...wordsFor('OK'),
+        gives,
+        folders,
+        totals: totalsOf(folders),
+        ...(serviceUrl === undefined ? {} : { ews: { url: serviceUrl } }),
+      };
       if (access === null) return ok;
       const destination = this.endpoints.destination(access.grant, undefined, test.items);
       try {
@@ -224,6 +236,7 @@ function asUser(grant: DestinationGrant, address: string, password: string): Des
 }
 
 function failed(code: string, error?: TransferError): TestResult {
+  const redirect = error?.cause instanceof EwsFailure ? error.cause.to : undefined;
   const certificate = error?.cause instanceof ConnectError ? error.cause.certificate : undefined;
   return {
     ok: false,
@@ -231,6 +244,7 @@ function failed(code: string, error?: TransferError): TestResult {
     ...wordsFor(code),
     ...NOTHING_FOUND,
     ...(code === 'TLS_UNTRUSTED' && certificate !== undefined ? { certificate } : {}),
+    ...(code === 'EWS_REDIRECTED' && redirect !== undefined ? { redirect: { url: redirect.href } } : {}),
   };
 }
 

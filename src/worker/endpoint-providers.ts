@@ -1,12 +1,14 @@
 import type { Provider } from '@nestjs/common';
 import { getDataSourceToken } from '@nestjs/typeorm';
 import type { DataSource } from 'typeorm';
+import type { Discovered } from '../jobs/contract.js';
 import { ensureLink } from '../ledger/links.js';
 import { PLUGIN_OPTIONS, type ResolvedOptions } from '../panel/options.js';
 import type { ConnectPolicy } from '../protocols/connect.js';
 import type { ProtocolTrace } from '../protocols/trace.js';
 import { discover } from '../protocols/discovery/discover.js';
-import { matchProvider, serverFor } from '../providers/registry.js';
+import { discoverExchange } from '../protocols/discovery/exchange.js';
+import { matchProvider, providerOfHost, serverFor } from '../providers/registry.js';
 import type { GmailSourceOptions } from '../sources/gmail/gmail-source.js';
 import { Budget } from '../transfer/budget.js';
 import { runTransfer } from '../transfer/run-transfer.js';
@@ -83,7 +85,8 @@ function realEndpoints(options: ResolvedOptions, limits: SharedLimits): Endpoint
       );
     },
     destination: (grant, trace, kinds) => openHostedMailbox(grant, DESTINATION_CONNECTIONS, trace, kinds),
-    discover: async (address, signal) => {
+    discover: async (address, type, signal) => {
+      if (type === 'ews') return exchangeOf(address, { ...policy, deadlineMs: DISCOVERY_MS }, signal);
       const isKnownMx = (mx: readonly string[]): boolean => matchProvider({ domain: '', mx }) !== null;
       const patient = { ...policy, deadlineMs: DISCOVERY_MS };
       const { domain, mx, found } = await discover(address, patient, signal, { isKnownMx });
@@ -99,6 +102,15 @@ function realEndpoints(options: ResolvedOptions, limits: SharedLimits): Endpoint
       return { found: true, by: 'provider', provider: provider.id, host, port, security, username: address };
     },
   };
+}
+
+/** Settings for an Exchange account, to be confirmed. What is at Microsoft is none: this way is closed there. */
+async function exchangeOf(address: string, policy: ConnectPolicy, signal: AbortSignal): Promise<Discovered> {
+  const { domain, mx, found } = await discoverExchange(address, policy, signal);
+  const provider = (found && providerOfHost(found.host)) ?? matchProvider({ domain, mx });
+  if (provider?.id === 'microsoft365' || provider?.id === 'outlook') return { found: false, provider: provider.id };
+  if (found === null) return { found: false, ...(provider === null ? {} : { provider: provider.id }) };
+  return { found: true, by: 'autodiscover', ...found, security: 'tls', username: address };
 }
 
 function readingOptions({ labels, excludeFolders }: Reading): Partial<GmailSourceOptions> {

@@ -1,6 +1,6 @@
 import type { Destination } from '../destinations/destination.js';
 import type { Discovered, SourceSecret } from '../jobs/contract.js';
-import type { JobFilters, JobOptions, SourceSettings } from '../jobs/job.js';
+import type { DiscoveredType, JobFilters, JobOptions, SourceSettings } from '../jobs/job.js';
 import type { ItemKind } from '../mailbox/kinds.js';
 import type { LinkId } from '../ledger/ledger.js';
 import type { DestinationGrant, MailboxRef } from '../panel/host-panel.js';
@@ -37,7 +37,7 @@ export interface Endpoints {
   /** @param grant asked again on every reconnect. */
   destination(grant: () => Promise<DestinationGrant>, trace?: ProtocolTrace, kinds?: readonly ItemKind[]): Destination;
   /** Settings for an address, without signing in to anything. */
-  discover(address: string, signal: AbortSignal): Promise<Discovered>;
+  discover(address: string, type: DiscoveredType, signal: AbortSignal): Promise<Discovered>;
 }
 
 export interface Links {

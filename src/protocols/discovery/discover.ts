@@ -101,7 +101,8 @@ function systemTools(policy: ConnectPolicy): DiscoveryTools {
   };
 }
 
-function parseAddress(text: string): MailAddress {
+/** @throws ConnectError VALIDATION */
+export function parseAddress(text: string): MailAddress {
   const trimmed = text.trim();
   const at = trimmed.lastIndexOf('@');
   const local = trimmed.slice(0, at);
@@ -168,7 +169,7 @@ async function guesses(
 }
 
 /** What a stranger's document or DNS names is checked like what a person types: it must exist and be allowed. */
-async function mayBeDialled(candidate: Candidate, policy: ConnectPolicy): Promise<boolean> {
+export async function mayBeDialled(candidate: Candidate, policy: ConnectPolicy): Promise<boolean> {
   const host = parseHost(candidate.host);
   if (host === null || checkTarget(candidate, policy) !== null) return false;
   if (host.is === 'address') return true;

@@ -1,9 +1,8 @@
 import type { ConnectPolicy } from '../connect.js';
-import { ConnectError } from '../connect-error.js';
 import { type HttpResponse, request } from '../http/client.js';
 import { mayReceiveLogin } from '../login-scope.js';
 import { childrenNamed, parseXml, textOf, type XmlElement, XmlError } from '../xml.js';
-import { EwsFailure } from './failure.js';
+import { EwsFailure, redirection } from './failure.js';
 import { escapeXml } from './envelope.js';
 import { FAULT_LIMITS } from './limits.js';
 import { authorizationOf, type EwsLogin, offersWindowsOnly } from './login.js';
@@ -44,13 +43,8 @@ export async function findEwsUrl(options: AutodiscoverOptions, signal: AbortSign
 
 /** Without a login: Exchange answers 401 there to whoever comes without one. */
 async function asksForLogin(url: URL, options: AutodiscoverOptions, signal: AbortSignal): Promise<boolean> {
-  try {
-    const { status } = await exchange({ url: url.href, method: 'GET' }, options, signal);
-    return status === 401;
-  } catch (error) {
-    if (error instanceof EwsFailure && error.problem === 'redirected') return false;
-    throw error;
-  }
+  const { status } = await exchange({ url: url.href, method: 'GET' }, options, signal);
+  return status === 401;
 }
 
 type Told =
@@ -86,7 +80,8 @@ function safeUrl(text: string, home: URL): URL {
   } catch {
     throw new EwsFailure('not-understood');
   }
-  if (!mayReceiveLogin(url, home)) throw new EwsFailure('redirected', { serverText: url.host });
+  if (!mayReceiveLogin(url, home))
+    throw new EwsFailure('redirected', { serverText: url.host, ...(url.protocol === 'https:' ? { to: url } : {}) });
   return url;
 }
 
@@ -148,7 +143,12 @@ async function askXml(
     signal,
   );
   if (status === 401) throw new EwsFailure(offersWindowsOnly(headers) ? 'windows-sign-in' : 'sign-in', { status });
-  if (status >= 300 && status < 400) throw new EwsFailure('redirected', { status });
+  if (status >= 300 && status < 400) {
+    const elsewhere = redirection(status, headers.location, url);
+    // Its page for people: Autodiscover is not there.
+    if (elsewhere.problem === 'not-ews') return null;
+    throw elsewhere;
+  }
   if (status !== 200) return null;
   try {
     return parseXml(answer, LIMITS);
@@ -172,12 +172,9 @@ function exchange(
   const isHome = new URL(asked.url).origin === home.origin;
   return request(
     { ...asked, ...(trust === undefined || !isHome ? {} : { trust }) },
-    { ...policy, maxBodyBytes: LIMITS.maxBytes, maxRedirects: 0 },
+    { ...policy, maxBodyBytes: LIMITS.maxBytes, maxRedirects: 'told' },
     signal,
-  ).catch((error: unknown) => {
-    if (error instanceof ConnectError && error.why === 'too-many-redirects') throw new EwsFailure('redirected');
-    throw error;
-  });
+  );
 }
 
 function firstOf(element: XmlElement, name: string): XmlElement | undefined {

@@ -1,5 +1,6 @@
 import { type ErrorSide, TransferError } from '../../mailbox/transfer-error.js';
 import { ConnectError, toTransferError as fromConnectError } from '../connect-error.js';
+import { checkedUrl } from '../http/client.js';
 import { XmlError } from '../xml.js';
 
 /** Why an answer is no answer, by our own word. `code`: what the server called it. */
@@ -27,10 +28,12 @@ export class EwsFailure extends Error {
   /** Milliseconds it asked us to wait. */
   readonly backOffMs: number | undefined;
   readonly serverText: string;
+  /** Of 'redirected': the other server, where it can be had by https. */
+  readonly to: URL | undefined;
 
   constructor(
     readonly problem: EwsProblem,
-    more: { code?: string; status?: number; backOffMs?: number; serverText?: string; cause?: unknown } = {},
+    more: { code?: string; status?: number; backOffMs?: number; serverText?: string; to?: URL; cause?: unknown } = {},
   ) {
     super(
       `the server answered: ${problem} ${more.code ?? ''}`.trim(),
@@ -41,7 +44,20 @@ export class EwsFailure extends Error {
     this.status = more.status ?? 0;
     this.backOffMs = more.backOffMs;
     this.serverText = more.serverText ?? '';
+    this.to = more.to;
   }
+}
+
+/** An answer that points elsewhere. Within the same server it points at a page for people: that is no Exchange web service. */
+export function redirection(status: number, location: string | undefined, from: URL): EwsFailure {
+  let to: URL;
+  try {
+    to = checkedUrl(location ?? '', from.href);
+  } catch {
+    return new EwsFailure('not-ews', { status });
+  }
+  if (to.origin === from.origin) return new EwsFailure('not-ews', { status });
+  return new EwsFailure('redirected', { status, ...(to.protocol === 'https:' ? { to } : {}) });
 }
 
 export interface EwsErrorContext {

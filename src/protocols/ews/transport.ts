@@ -6,7 +6,7 @@ import { HttpSession, type StreamedResponse } from '../http/session.js';
 import type { TakePermit } from '../permit.js';
 import { parseXml, XmlError } from '../xml.js';
 import { responseMessages } from './answer.js';
-import { DEFAULT_BACK_OFF_MS, EwsFailure, PASSING, TOO_MANY } from './failure.js';
+import { DEFAULT_BACK_OFF_MS, EwsFailure, PASSING, redirection, TOO_MANY } from './failure.js';
 import { FAULT_LIMITS } from './limits.js';
 import { authorizationOf, type EwsLogin, type EwsMailbox, offersWindowsOnly } from './login.js';
 import { Places } from './places.js';
@@ -210,7 +210,7 @@ export class EwsTransport {
       throw new EwsFailure('not-ews', { status });
     }
     if (status === 401) throw new EwsFailure(offersWindowsOnly(headers) ? 'windows-sign-in' : 'sign-in', { status });
-    if (status >= 300 && status < 400) throw new EwsFailure('redirected', { status });
+    if (status >= 300 && status < 400) throw redirection(status, headers.location, response.url);
     if (status === 403 || status === 404 || status === 405 || status === 410 || status === 415)
       throw new EwsFailure('not-ews', { status });
     if (status === 429 || status === 503)

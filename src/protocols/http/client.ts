@@ -23,8 +23,8 @@ export interface HttpRequest {
 export interface HttpPolicy extends ConnectPolicy {
   /** Of the body, packed and unpacked. */
   readonly maxBodyBytes: number;
-  /** Default 3; 0: a redirect is an error. */
-  readonly maxRedirects?: number;
+  /** Default 3; 0: a redirect is an error; 'told': it is the answer. */
+  readonly maxRedirects?: number | 'told';
 }
 
 export interface HttpResponse {
@@ -50,9 +50,10 @@ export async function request(first: HttpRequest, policy: HttpPolicy, signal: Ab
     let current = { ...first, url: checkedUrl(first.url).href };
     for (let redirects = 0; ; redirects++) {
       const response = await exchange(current, policy, deadline);
-      const next = redirectOf(current, response);
+      const { maxRedirects: most = MAX_REDIRECTS } = policy;
+      const next = most === 'told' ? null : redirectOf(current, response);
       if (next === null) return response;
-      if (redirects >= (policy.maxRedirects ?? MAX_REDIRECTS))
+      if (redirects >= Number(most))
         throw new ConnectError('PROTOCOL_ERROR', 'The server redirects, and that is not followed.', {
           why: 'too-many-redirects',
         });

@@ -89,7 +89,8 @@ export class EwsSource implements Source {
   async connect(signal: AbortSignal): Promise<SourceFacts> {
     const client = await this.opened(signal);
     await client.repeatable(signal, () => this.checkMailbox(client, signal));
-    return { gives: ITEM_KINDS, maxConnections: this.maxConnections, quirks: [] };
+    const { maxConnections } = this;
+    return { gives: ITEM_KINDS, maxConnections, quirks: [], serviceUrl: client.transport.url.href };
   }
 
   /** Opens the inbox, by its name and as the inbox of the address that was given: both must be the same one. */

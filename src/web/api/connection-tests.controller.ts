@@ -1,5 +1,5 @@
-import { Body, Get, Inject, Param, Post, Res } from '@nestjs/common';
-import type { Actor, ConnectionTestsApi } from '../../jobs/contract.js';
+import { Body, Get, HttpCode, Inject, Param, Post, Res } from '@nestjs/common';
+import type { Actor, ConnectionTestsApi, Discovered } from '../../jobs/contract.js';
 import type { TestView } from '../../jobs/job.js';
 import { PLUGIN_OPTIONS, type ResolvedOptions } from '../../panel/options.js';
 import { Access, Acting } from '../auth/access.decorator.js';
@@ -8,7 +8,7 @@ import { CONNECTION_TESTS_API } from '../tokens.js';
 import { WebController } from '../web-controller.js';
 import { found, idOf } from './answer.js';
 import { partDestination, partSource } from './body.js';
-import { NewTestBody } from './schemas.js';
+import { DiscoverBody, NewTestBody } from './schemas.js';
 import { validate } from './validate.js';
 
 @WebController('api/v1/connection-tests')
@@ -25,6 +25,14 @@ export class ConnectionTestsController {
     const id = await this.tests.request(who, { ...rest, ...partSource(source), ...partDestination(destination) });
     const view = await this.tests.wait(who, id, this.options.limits.testWaitMs);
     answer(res, view ?? pending(id));
+  }
+
+  @Post('discover')
+  @HttpCode(200)
+  @Access('api.test')
+  discover(@Acting() who: Actor, @Body() body: unknown): Promise<Discovered> {
+    const { address, type } = validate(DiscoverBody, body);
+    return this.tests.discover(who, address, type);
   }
 
   @Get(':id')

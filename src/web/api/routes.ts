@@ -33,6 +33,14 @@ export const API_ROUTES: readonly ApiRoute[] = [
     errors: [404, 409, 422, 429],
   },
   {
+    method: 'post',
+    path: '/connection-tests/discover',
+    summary: 'Look for the server of an address, to be confirmed by a person; nothing is signed in to',
+    body: s.DiscoverBody,
+    answers: { 200: { says: 'What was found, if anything', body: s.Discovered } },
+    errors: [422, 429],
+  },
+  {
     method: 'get',
     path: '/connection-tests/:id',
     summary: 'Result of a connection test',

@@ -81,6 +81,10 @@ export const NewTestBody = z.strictObject({
   destination: DestinationAccess.optional(),
   job: z.uuid().optional().describe("Test a draft's own settings instead"),
 });
+export const DiscoverBody = z.strictObject({
+  address: Address.describe('Of the old mailbox'),
+  type: z.enum(['imap', 'ews']).default('imap').describe('imap: its mail server; ews: its Exchange server'),
+});
 export const NewJobBody = z.strictObject({
   mailbox: Address,
   source: Source,
@@ -235,8 +239,24 @@ export const Test = z
     certificate: z
       .object({ fingerprint: z.string(), subject: z.string(), issuer: z.string(), validTo: z.string() })
       .optional(),
+    ews: z.object({ url: z.string() }).optional().describe('The Exchange web service that was found at the server'),
+    redirect: z
+      .object({ url: z.string() })
+      .optional()
+      .describe('With EWS_REDIRECTED: the other server; name it as `ews.url` if it is known and trusted'),
   })
   .meta({ id: 'ConnectionTest' });
+export const Discovered = z
+  .object({
+    found: z.boolean(),
+    host: z.string().optional(),
+    port: count.optional(),
+    security: z.enum(['tls', 'starttls']).optional(),
+    username: z.string().optional(),
+    by: z.enum(['provider', 'autoconfig', 'srv', 'mx', 'autodiscover']).optional(),
+    provider: z.string().optional().describe('Whose mail it is, where that is known'),
+  })
+  .meta({ id: 'Discovered' });
 const ReportItem = z
   .object({
     kind,

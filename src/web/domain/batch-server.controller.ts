@@ -117,7 +117,7 @@ export class BatchServerController {
     form: ServerForm,
   ): Promise<void> {
     try {
-      const found = await this.tests.discover(actor, form.address);
+      const found = await this.tests.discover(actor, form.address, form.kind === 'ews' ? 'ews' : 'imap');
       if (found.found && found.host !== undefined) {
         const { host, port, security = 'tls' } = found;
         const filled: ServerForm = { ...form, host, port: String(port ?? ''), security };
@@ -128,7 +128,8 @@ export class BatchServerController {
       if (error.code !== 'VALIDATION')
         return this.showServer(req, res, statusOf(error.code), domain, batch, form, {}, error);
     }
-    const errors = { address: this.renderer.t(req, 'connection.notFound') };
+    const words = form.kind === 'ews' ? 'connection.notFoundExchange' : 'connection.notFound';
+    const errors = { address: this.renderer.t(req, words) };
     await this.showServer(req, res, 422, domain, batch, form, errors, null);
   }
 

@@ -56,6 +56,10 @@ export interface TestPageView {
   readonly message: string | null;
   readonly action: string | null;
   readonly certificate: TestView['certificate'] | null;
+  /** Another server that the old one named. */
+  readonly redirect: string | null;
+  /** Where Exchange's web service was found. */
+  readonly ewsUrl: string | null;
   readonly plan: PlanView | null;
 }
 
@@ -67,7 +71,10 @@ export function testPage(
 ): TestPageView {
   if (test === null) return { ...NOTHING, state: 'none' };
   if (test.state !== 'done') return { ...NOTHING, state: 'running', id: test.id, queued: test.state === 'queued' };
-  if (test.ok) return { ...NOTHING, state: 'passed', plan: planView(test, { exclude, include }) };
+  if (test.ok) {
+    const plan = planView(test, { exclude, include });
+    return { ...NOTHING, state: 'passed', ewsUrl: test.ews?.url ?? null, plan };
+  }
   return {
     ...NOTHING,
     state: 'failed',
@@ -75,10 +82,21 @@ export function testPage(
     message: words[test.code] ?? test.message,
     action: test.action ?? null,
     certificate: test.code === 'TLS_UNTRUSTED' ? (test.certificate ?? null) : null,
+    redirect: test.code === 'EWS_REDIRECTED' ? (test.redirect?.url ?? null) : null,
   };
 }
 
-const NOTHING = { id: null, queued: false, code: null, message: null, action: null, certificate: null, plan: null };
+const NOTHING = {
+  id: null,
+  queued: false,
+  code: null,
+  message: null,
+  action: null,
+  certificate: null,
+  redirect: null,
+  ewsUrl: null,
+  plan: null,
+};
 
 /** Fewer than the fields a form of ours may have. */
 const MAX_TICKS = 1500;

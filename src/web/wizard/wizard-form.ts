@@ -18,7 +18,7 @@ const connection = z.object({
   security: z.enum(['tls', 'starttls', 'none']).catch('tls'),
   username: text,
   /** Where the settings were found; shown so that the person can judge them. */
-  foundBy: z.enum(['provider', 'autoconfig', 'srv', 'mx']).optional().catch(undefined),
+  foundBy: z.enum(['provider', 'autoconfig', 'srv', 'mx', 'autodiscover', 'redirect']).optional().catch(undefined),
 });
 const certificate = z.object({ fingerprint: text, subject: text, issuer: text, validTo: text });
 const schema = z.object({
@@ -85,10 +85,13 @@ export function readForm(draft: Draft): WizardForm {
         security: source.security,
         username: source.username,
       }),
-    davUrl: form.davUrl || (source?.dav?.url ?? ''),
-    ewsUrl: form.ewsUrl || (source?.ews?.url ?? ''),
-    archive: form.archive || source?.options?.['archive'] === true,
-    publicFolders: form.publicFolders || source?.options?.['publicFolders'] === true,
+    // What somebody emptied or unticked stays so, right or wrong.
+    ...(form.connection === null && {
+      davUrl: source?.dav?.url ?? '',
+      ewsUrl: source?.ews?.url ?? '',
+      archive: source?.options?.['archive'] === true,
+      publicFolders: source?.options?.['publicFolders'] === true,
+    }),
     kinds: form.kinds ?? (job.items.length > 0 ? [...job.items] : null),
     exclude: form.exclude ?? job.filters.excludeFolders ?? [],
     include: form.include ?? job.filters.includeFolders ?? [],

@@ -77,6 +77,8 @@ export interface EwsServer {
   most(): number;
   /** Answers with status 401. */
   readonly unauthorized: number;
+  /** Requests that came with a right login, to whatever address. */
+  readonly signedIn: number;
   /** Ends the server. @throws Error when something said was not as it should be. */
   close(): Promise<void>;
 }
@@ -112,6 +114,7 @@ class TestEws implements EwsServer {
   private readonly http: Server;
   private readonly path: string;
   unauthorized = 0;
+  signedIn = 0;
   private atOnce = 0;
   private mostAtOnce = 0;
   private pages = 0;
@@ -222,12 +225,18 @@ class TestEws implements EwsServer {
   private signIn({ headers }: IncomingMessage): EwsUser | null {
     const authorization = headers.authorization ?? '';
     const bearer = /^Bearer (.+)$/.exec(authorization)?.[1];
-    if (bearer !== undefined) return this.users.find(({ token }) => token === bearer) ?? null;
+    if (bearer !== undefined) return this.known(({ token }) => token === bearer);
     const basic = /^Basic (.+)$/.exec(authorization)?.[1];
     if (basic === undefined || !this.basic) return null;
     const [, name = '', password = ''] = /^([^:]*):([\s\S]*)$/.exec(Buffer.from(basic, 'base64').toString()) ?? [];
     const is = (one: string): boolean => one.toLowerCase() === name.toLowerCase();
-    return this.users.find((user) => user.names.some(is) && user.password === password) ?? null;
+    return this.known((user) => user.names.some(is) && user.password === password);
+  }
+
+  private known(is: (user: EwsUser) => boolean): EwsUser | null {
+    const user = this.users.find(is) ?? null;
+    if (user !== null) this.signedIn++;
+    return user;
   }
 
   private challenge(response: ServerResponse): void {

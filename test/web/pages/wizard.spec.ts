@@ -628,6 +628,63 @@ describe('the wizard where the new mailbox takes contacts and calendars', () => 
     expect(job().view.source.ews).toEqual({ url: ewsUrl });
   });
 
+  it('finds the Exchange server from the address, and keeps a name that only the person knows', async () => {
+    const discover = jest.spyOn(web.room.tests as ConnectionTestsApi, 'discover').mockResolvedValueOnce({
+      found: true,
+      ...{ host: 'autodiscover.corp.example', port: 443, security: 'tls', by: 'autodiscover' },
+      username: 'alice@corp.example',
+    });
+    await toItems('exchange');
+    await alice.submit('/items', { kinds: ['mail'] });
+    const tested = web.room.tests.requests.length;
+    const typed = { address: 'alice@corp.example', username: 'CORP\\alice', do: 'find' };
+    await alice.submit('/connection', typed);
+    expect(discover.mock.calls.map(([, ...asked]) => asked)).toEqual([['alice@corp.example', 'ews']]);
+    expect(alice.text).toContain('This Exchange server answers for the domain of your address');
+    expect([alice.value('host'), alice.value('port'), alice.value('username')]).toEqual([
+      'autodiscover.corp.example',
+      '443',
+      'CORP\\alice',
+    ]);
+    expect(web.room.tests.requests).toHaveLength(tested);
+    discover.mockResolvedValueOnce({ found: false, provider: 'microsoft365' });
+    await alice.submit('/connection', typed);
+    expect(alice.error('address')).toContain('Microsoft 365, where Exchange Web Services is closed');
+    discover.mockResolvedValueOnce({ found: false });
+    await alice.submit('/connection', typed);
+    expect(alice.error('address')).toContain('We found no Exchange server for this address');
+  });
+
+  it('shows where Exchange answers, and asks before a password goes to another server that it names', async () => {
+    await toItems('exchange');
+    await alice.submit('/items', { kinds: ['mail'] });
+    const typed = { ...CONNECTION, host: 'autodiscover.corp.example', port: '', username: 'alice@corp.example' };
+    const said = { code: 'EWS_REDIRECTED', message: 'The server sends us to another one.' };
+    const other = 'https://mail.hoster.example/EWS/Exchange.asmx';
+    web.room.nextTest = { ...PASSED, ...said, ok: false, redirect: { url: other } };
+    await alice.submit('/connection', { ...typed, do: 'test' });
+    expect(alice.text).toContain(other);
+    await alice.submit('/test', { do: 'follow', url: 'https://thief.example/EWS/Exchange.asmx' });
+    await alice.submit('/test', { do: 'follow', url: other });
+    expect(alice.value('ewsUrl')).toBe(other);
+    expect(alice.text).toContain('Your old server named this address');
+    expect(alice.text).not.toContain('A password is stored');
+    await alice.submit('/connection', { ...typed, ewsUrl: other, password: '', do: 'test' });
+    expect(alice.error('password')).toContain('please type the password again');
+    const elsewhere = 'https://autodiscover.hoster.example:8443/autodiscover/autodiscover.xml';
+    web.room.nextTest = { ...PASSED, ...said, ok: false, redirect: { url: elsewhere } };
+    await alice.submit('/connection', { ...typed, ewsUrl: other, do: 'test' });
+    await alice.submit('/test', { do: 'follow', url: elsewhere });
+    expect([alice.value('host'), alice.value('port'), alice.value('ewsUrl')]).toEqual([
+      'autodiscover.hoster.example',
+      '8443',
+      '',
+    ]);
+    web.room.nextTest = { ...PASSED, ews: { url: other } };
+    await alice.submit('/connection', { ...typed, host: 'autodiscover.hoster.example', do: 'test' });
+    expect(alice.text).toContain(`Exchange answers at ${other}`);
+  });
+
   it('does not ask where the address is always the same, nor for what the provider does not give', async () => {
     await toItems('fastmail');
     await alice.submit('/items', { kinds: ['mail', 'calendars', 'tasks'] });

@@ -31,8 +31,8 @@ export const connectionPage: StepPage = {
       serverOpen: provider?.preset !== null && connection.host !== provider?.preset?.host,
       needsDestinationSecret: options.destinationNeedsSecret,
       hasDestinationSecret: draft.hasDestinationSecret,
-      passwordKept: draft.hasSecret && draft.job.source.host !== '',
-      finds: provider?.hidesServer !== true && !isExchange,
+      passwordKept: draft.hasSecret && isUnchanged(form, connection, draft.job.source),
+      finds: provider?.hidesServer !== true,
       isExchange,
       asksForDav: asksForDav(form, provider),
       pinned: draft.job.source.caFingerprint ? form.certificate : null,
@@ -51,15 +51,20 @@ async function find(context: StepContext, body: FormBody) {
   const form = typed(context.form, body);
   if (!ADDRESS.test(form.address)) return again(form, fieldProblem('address', 'connection.addressInvalid'));
   try {
-    const found = await context.tests.discover(context.who, form.address);
-    if (!found.found || !found.host) return again(form, fieldProblem('address', 'connection.notFound'));
+    const isExchange = context.provider?.speaks === 'ews';
+    const found = await context.tests.discover(context.who, form.address, isExchange ? 'ews' : 'imap');
+    if (!found.found || !found.host)
+      return again(form, fieldProblem('address', isExchange ? noExchange(found.provider) : 'connection.notFound'));
+    const typedName = isExchange ? (form.connection?.username ?? '') : '';
     const next: WizardForm = {
       ...form,
+      ...(isExchange && { ewsUrl: '' }),
       connection: {
         host: found.host,
         port: String(found.port ?? ''),
         security: found.security ?? 'tls',
-        username: found.username ?? form.address,
+        // A name such as COMPANY\\anna is known to nobody but the person.
+        username: typedName || (found.username ?? form.address),
         foundBy: foundBy(found.by),
       },
     };
@@ -68,6 +73,19 @@ async function find(context: StepContext, body: FormBody) {
   } catch (error) {
     return again(form, refusal(error));
   }
+}
+
+function noExchange(provider: string | undefined): string {
+  return provider === 'microsoft365' || provider === 'outlook'
+    ? 'connection.atMicrosoft'
+    : 'connection.notFoundExchange';
+}
+
+/** Of what a stored password goes to. */
+function isUnchanged({ davUrl, ewsUrl }: WizardForm, connection: ConnectionForm, saved: SourceSettings): boolean {
+  const { host, username, dav, ews } = saved;
+  const typedThere = [connection.host, connection.username, davUrl, ewsUrl];
+  return host !== '' && isDeepStrictEqual(typedThere, [host, username, dav?.url ?? '', ews?.url ?? '']);
 }
 
 async function save(context: StepContext, body: FormBody) {
@@ -176,7 +194,7 @@ function typed(form: WizardForm, body: FormBody): WizardForm {
 }
 
 function foundBy(by: string | undefined): ConnectionForm['foundBy'] {
-  return by === 'autoconfig' || by === 'srv' || by === 'mx' ? by : 'provider';
+  return by === 'autoconfig' || by === 'srv' || by === 'mx' || by === 'autodiscover' ? by : 'provider';
 }
 
 const FIELD_OF: Readonly<Record<string, string>> = {

@@ -2,6 +2,7 @@ import { checkItems } from '../checks.js';
 import { currentTest, runTest } from '../run-test.js';
 import { NO_PROBLEMS, refusal, type Problems, type StepContext, type StepPage } from '../step-page.js';
 import { excludedBy, planView, testPage as testView } from '../test-page.js';
+import { connectionOf } from './connection.js';
 import { markDone, withSavedFilters, type WizardForm } from '../wizard-form.js';
 import { field, fields, type FormBody } from '../../form-body.js';
 
@@ -18,6 +19,7 @@ export const testPage: StepPage = {
   async submit(context, body) {
     const wish = field(body, 'do');
     if (wish === 'trust') return trust(context, body);
+    if (wish === 'follow') return follow(context, body);
     if (wish === 'continue') return goOn(context, body);
     return run(context);
   },
@@ -49,6 +51,29 @@ async function trust(context: StepContext, body: FormBody) {
     return { again: form, problems: refusal(error) };
   }
   return run(context, next);
+}
+
+/** Fills in the server that the old one named: that one and no other. The password has to be typed for it. */
+async function follow(context: StepContext, body: FormBody) {
+  const { jobs, who, draft, form } = context;
+  const test = await currentTest(context);
+  const shown = test?.code === 'EWS_REDIRECTED' ? test.redirect?.url : undefined;
+  if (shown === undefined || field(body, 'url') !== shown) return { go: 'test' as const };
+  try {
+    await jobs.patch(who, draft.job.id, { form: pointedTo(new URL(shown), form) });
+  } catch (error) {
+    return { again: form, problems: refusal(error) };
+  }
+  return { go: 'connection' as const };
+}
+
+/** Another Autodiscover is asked for the address of the web service; everything else is that address. */
+function pointedTo(url: URL, form: WizardForm): WizardForm {
+  const connection = connectionOf(form, null);
+  if (!/^\/autodiscover\//i.test(url.pathname))
+    return { ...form, ewsUrl: url.href, connection: { ...connection, foundBy: 'redirect' } };
+  const { hostname: host, port } = url;
+  return { ...form, ewsUrl: '', connection: { ...connection, host, port, security: 'tls', foundBy: 'redirect' } };
 }
 
 /** On to the review, with the folders that were unticked left out. */
