@@ -42,7 +42,8 @@ export function debianPrograms({ name, programs, packages, libraries }: DebianWa
   );
 }
 
-function unpacked(name: string, packages: readonly string[]): { dir: string } | { error: string } {
+/** @returns the tree that everybody can enter, or one line: why it cannot be had here. */
+export function unpacked(name: string, packages: readonly string[]): { dir: string } | { error: string } {
   const tree = fetched(name, packages);
   return 'error' in tree ? tree : { dir: reachable(tree.dir, name) };
 }

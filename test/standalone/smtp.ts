@@ -5,6 +5,8 @@ export function smtp(mails: string[] = []): Promise<{ server: Server; port: numb
   const server = createServer((socket: Socket) => {
     let text = '';
     let body = false;
+    // Who hangs up without waiting for the goodbye has sent his mail all the same.
+    socket.on('error', () => socket.destroy());
     socket.write('220 mail.test ESMTP\r\n');
     socket.on('data', (chunk: Buffer) => {
       text += chunk.toString();

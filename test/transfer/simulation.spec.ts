@@ -103,14 +103,15 @@ async function simulate(seed: number): Promise<void> {
   expectExactlyOnce(world);
 }
 
-it(`whatever happens in whatever order, every message arrives exactly once (${SEED ? 'one seed' : `${RUNS} runs`})`, async () => {
-  const isLong = process.env['MAILFERRY_SIM_RUNS'] !== undefined;
-  const first = SEED ? Number(SEED) : isLong ? Date.now() % 1_000_000_000 : 1;
+const isLong = process.env['MAILFERRY_SIM_RUNS'] !== undefined;
+const FIRST = SEED ? Number(SEED) : isLong ? Date.now() % 1_000_000_000 : 1;
+
+it(`whatever happens in whatever order, every message arrives exactly once (${SEED ? 'one run' : `${RUNS} runs`} from seed ${FIRST})`, async () => {
   for (let i = 0; i < (SEED ? 1 : RUNS); i++) {
     try {
-      await simulate(first + i);
+      await simulate(FIRST + i);
     } catch (error) {
-      throw new Error(`MAILFERRY_SIM_SEED=${first + i}: ${error instanceof Error ? error.stack : String(error)}`, {
+      throw new Error(`MAILFERRY_SIM_SEED=${FIRST + i}: ${error instanceof Error ? error.stack : String(error)}`, {
         cause: error,
       });
     }
