@@ -225,6 +225,79 @@ describe('several in one', () => {
   });
 });
 
+describe('an exception of a date that nobody can read', () => {
+  const series = [
+    ...['BEGIN:VEVENT', 'UID:s', 'DTSTAMP:20250101T000000Z', 'DTSTART:20250106T090000Z', 'DURATION:PT1H'],
+    ...['RRULE:FREQ=WEEKLY', 'SUMMARY:series', 'END:VEVENT'],
+  ];
+  const moved = (id: string, summary = 'moved'): string[] => [
+    ...['BEGIN:VEVENT', 'UID:s', 'DTSTAMP:20250201T000000Z', 'SEQUENCE:1', id],
+    ...['DTSTART:20250303T110000Z', 'DURATION:PT1H', `SUMMARY:${summary}`, 'END:VEVENT'],
+  ];
+
+  it.each([
+    ['behind the series', (id: string) => [...series, ...moved(id)]],
+    ['before it', (id: string) => [...moved(id), ...series]],
+  ])('is an event of its own and never takes the place of the series: %s', (_, lines) => {
+    for (const id of ['RECURRENCE-ID:20250230T090000Z', 'RECURRENCE-ID:', 'RECURRENCE-ID;RANGE=THISANDFUTURE:soon']) {
+      const { uid, lines: out, notes, also } = prepare('calendar', calendar(...lines(id)));
+      expect(uid).toBe('s');
+      expect(find(out, 'RRULE')).toEqual(['RRULE:FREQ=WEEKLY']);
+      expect(find(out, 'SUMMARY')).toEqual(['SUMMARY:series']);
+      expect(notes).toMatchObject({ SEVERAL_IN_ONE: undefined });
+      expect(also).toHaveLength(1);
+      const single = result(also[0]!);
+      expect(single.uid).not.toBe('s');
+      expect(find(single.lines, 'SUMMARY')).toEqual(['SUMMARY:moved']);
+      expect(find(single.lines, 'RECURRENCE-ID')).toEqual([]);
+      expect(Object.keys(single.notes)).toEqual(expect.arrayContaining(['UID_CHANGED', 'DATE_DROPPED']));
+    }
+  });
+
+  it('stays beside others of its kind, and beside exceptions that came without their series', () => {
+    const lines = [
+      ...moved('RECURRENCE-ID:20250230T090000Z', 'a'),
+      ...moved('RECURRENCE-ID:20250231T090000Z', 'b'),
+      ...moved('RECURRENCE-ID:20250303T090000Z', 'c'),
+    ];
+    const { lines: out, also } = prepare('calendar', calendar(...lines));
+    expect(find(out, 'RECURRENCE-ID')).toEqual(['RECURRENCE-ID:20250303T090000Z']);
+    expect(also.flatMap((one) => find(result(one).lines, 'SUMMARY'))).toEqual(['SUMMARY:a', 'SUMMARY:b']);
+    expect(new Set(also.map(({ uid }) => uid)).size).toBe(2);
+  });
+
+  it('is an exception where the date is in another spelling, or a period begins with it', () => {
+    for (const id of ['RECURRENCE-ID:2025-03-03T09:00:00Z', 'RECURRENCE-ID;VALUE=PERIOD:20250303T090000Z/PT1H']) {
+      const { lines, also } = prepare('calendar', calendar(...series, ...moved(id)));
+      expect(also).toEqual([]);
+      expect(find(lines, 'RECURRENCE-ID')).toEqual(['RECURRENCE-ID:20250303T090000Z']);
+      expect(find(lines, 'SUMMARY')).toEqual(['SUMMARY:series', 'SUMMARY:moved']);
+    }
+  });
+});
+
+describe('what may stand several times', () => {
+  it('texts of a journal stay, all of them; of an event the first one', () => {
+    const texts = ['DESCRIPTION:first', 'DESCRIPTION:second'];
+    const journal = calendar('BEGIN:VJOURNAL', 'UID:j', 'DTSTAMP:20250101T000000Z', ...texts, 'END:VJOURNAL');
+    const { lines, codes } = prepare('calendar', journal);
+    expect(find(lines, 'DESCRIPTION')).toEqual(texts);
+    expect(codes).toEqual([]);
+    expect(prepare('calendar', event(...texts)).notes).toEqual({ PROPERTY_DROPPED: 'DESCRIPTION' });
+  });
+
+  it.each([
+    ['equal ones', () => 'SUMMARY:x', 0],
+    ['ones that say different things', (n: number) => `SUMMARY:${n}`, 18_999],
+  ])('and of thousands of events with one UID each is looked at once: %s', (_, summary, others) => {
+    const one = ['BEGIN:VEVENT', 'UID:q', 'DTSTAMP:20250101T000000Z', 'DTSTART:20250106T090000Z'];
+    const all = Array.from({ length: 19_000 }, (__, n) => [...one, summary(n), 'END:VEVENT'].join('\r\n'));
+    const { lines, also } = prepare('calendar', calendar(all.join('\r\n')));
+    expect(find(lines, 'UID')).toEqual(['UID:q']);
+    expect(also).toHaveLength(others);
+  });
+});
+
 describe('after a refusal', () => {
   it('strict first, then bare, then nothing is left; each step says what it changed', () => {
     const bytes = event(

@@ -16,6 +16,12 @@ export function mendDates(component: Component, context: Context): Component {
   return { ...component, properties, components: component.components.map((one) => mendDates(one, context)) };
 }
 
+/** It says that it replaces a date of a series, and not which: whatever is taken for that date would be a guess. */
+export function replacesUnknown(component: Component): boolean {
+  const ids = component.properties.filter(({ name }) => name === 'RECURRENCE-ID');
+  return ids.length > 0 && ids.every(({ value }) => mendValue(value.trim()) === null);
+}
+
 function mendUtc(property: Property, { changes, zones }: Context): Property[] {
   const value = property.value.trim();
   if (parseMoment(value)?.utc) return [property];
@@ -33,7 +39,9 @@ function mendList(property: Property, { changes }: Context): Property[] {
   const values = property.value.split(property.name === 'EXDATE' || property.name === 'RDATE' ? /[,;]/ : /(?!)/);
   const kept: { text: string; moment: Moment; period: boolean }[] = [];
   for (const value of values) {
-    const one = mendValue(value.trim());
+    const read = mendValue(value.trim());
+    // An exception replaces a date, never a period (RFC 5545 section 3.8.4.4).
+    const one = read?.period && property.name === 'RECURRENCE-ID' ? mendValue(value.trim().split('/')[0]!) : read;
     if (one) kept.push(one);
     else if (value.trim() !== '' || values.length === 1)
       changes.add('DATE_DROPPED', `${property.name} ${value}`.trim());

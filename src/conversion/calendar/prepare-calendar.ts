@@ -4,7 +4,7 @@ import type { CalendarComponent, Level, Preparation, PreparedCalendar, TargetPro
 import { property, type Property } from '../text/content-line.js';
 import { first, parseComponents, printComponents, valueOf, type Component } from '../text/component.js';
 import { zonesOf, type Context } from './context.js';
-import { mendDates } from './dates.js';
+import { mendDates, replacesUnknown } from './dates.js';
 import { mendAlarms, mendRequired, mendValues, silenced } from './required.js';
 import { mendRules, mendSeries } from './series.js';
 import { mendEnd, mendStart } from './span.js';
@@ -43,6 +43,7 @@ export function prepareCalendar(
     const groups = grouped(old ? found.map((one) => fromVersion1(one, calendar)) : found);
     if (groups.length > 1) changes.add('SEVERAL_IN_ONE');
     const shared = changes.notes();
+    const zones = zonesOf(calendar.components);
     const prepared = groups.map(({ items, copy }) => {
       const own = new Changes();
       for (const { code, detail } of shared) own.add(code as Parameters<Changes['add']>[0], detail);
@@ -50,6 +51,7 @@ export function prepareCalendar(
         target,
         level: options.level ?? 'needed',
         changes: own,
+        zones,
       });
     });
     return { ...prepared[0]!, also: prepared.slice(1) };
@@ -88,41 +90,52 @@ interface Group {
 
 /**
  * By UID and kind. Without a UID each item is an object of its own, and so is a second series with the same UID that is no
- * other edition of the first one.
+ * other edition of the first one, and an exception of nobody knows which date: as part of the series it would have to
+ * stand for the whole of it.
  */
 function grouped(items: readonly Component[]): Group[] {
   const groups: Group[] = [];
-  const latest = new Map<string, Group>();
-  for (const one of items) {
-    const uid = valueOf(one, 'UID');
-    const key = `${one.name} ${uid}`;
-    const before = uid === undefined ? undefined : latest.get(key);
-    if (before && !before.items.some((other) => isOther(one, other))) {
-      before.items.push(one);
-      continue;
-    }
-    const group = { items: [one], copy: before ? before.copy + 1 : 0 };
+  const latest = new Map<string, Group & { readonly editions: Map<string, string> }>();
+  const begin = (one: Component): void => {
+    const key = keyOf(one);
+    const group = { items: [one], copy: (latest.get(key)?.copy ?? -1) + 1, editions: editionsOf(one) };
     groups.push(group);
-    if (uid !== undefined) latest.set(key, group);
+    if (valueOf(one, 'UID') !== undefined) latest.set(key, group);
+  };
+  for (const one of items.filter((item) => !replacesUnknown(item))) {
+    const before = latest.get(keyOf(one));
+    if (before && joins(before.editions, one)) before.items.push(one);
+    else begin(one);
   }
+  // Behind the series of the same UID, which keeps it.
+  items.filter(replacesUnknown).forEach(begin);
   return groups;
 }
 
-/** Both are a series, in the same edition, and say different things. */
-function isOther(one: Component, other: Component): boolean {
-  const series = [one, other].every((component) => !first(component, 'RECURRENCE-ID'));
-  const edition = (component: Component): string => valueOf(component, 'SEQUENCE') ?? '0';
-  return series && edition(one) === edition(other) && uidFromContent(one) !== uidFromContent(other);
+const keyOf = (one: Component): string => `${one.name} ${valueOf(one, 'UID')}`;
+
+/** What a series says, by its SEQUENCE; of an exception nothing. */
+function editionsOf(one: Component): Map<string, string> {
+  const isException = first(one, 'RECURRENCE-ID') !== undefined;
+  return new Map(isException ? [] : [[valueOf(one, 'SEQUENCE') ?? '0', uidFromContent(one)]]);
+}
+
+/** False: a series in an edition that is known, and says something else. What it says is known from now on. */
+function joins(known: Map<string, string>, one: Component): boolean {
+  for (const [edition, content] of editionsOf(one)) {
+    if ((known.get(edition) ?? content) !== content) return false;
+    known.set(edition, content);
+  }
+  return true;
 }
 
 function prepareGroup(
   calendar: Component,
   group: readonly Component[],
   copy: number,
-  wanted: Pick<Context, 'target' | 'level' | 'changes'>,
+  context: Context,
 ): PreparedCalendar {
-  const { changes } = wanted;
-  const context: Context = { ...wanted, zones: zonesOf(calendar.components) };
+  const { changes } = context;
   const uid = uidOf(group, copy, changes);
   const mended = group.map((one) => {
     const dated = mendStart(mendDates(mendAlarms(mendValues(one, context), context), context), context);

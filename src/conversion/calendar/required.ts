@@ -3,13 +3,16 @@ import { adding, first, valueOf, without, type Component } from '../text/compone
 import { mendBase64, mendText } from '../text/mend-value.js';
 import type { Context } from './context.js';
 
-/** May stand once in a component (RFC 5545 sections 3.6.1 to 3.6.3). */
+/** May stand once in a component (RFC 5545 sections 3.6.1 to 3.6.3, RFC 7986 section 5.9). */
 const ONCE = new Set(
   (
     'UID DTSTAMP DTSTART DTEND DUE DURATION CLASS CREATED DESCRIPTION GEO LAST-MODIFIED LOCATION ORGANIZER PRIORITY ' +
     'SEQUENCE STATUS SUMMARY TRANSP URL RECURRENCE-ID COMPLETED PERCENT-COMPLETE COLOR'
   ).split(' '),
 );
+/** A journal may have several texts (RFC 5545 section 3.6.3). */
+const isOnce = (component: string, name: string): boolean =>
+  ONCE.has(name) && !(component === 'VJOURNAL' && name === 'DESCRIPTION');
 const TEXTS = new Set(['SUMMARY', 'DESCRIPTION', 'LOCATION', 'COMMENT', 'CONTACT']);
 const EPOCH = '19700101T000000Z';
 
@@ -36,7 +39,7 @@ export function mendValues(component: Component, { changes }: Context): Componen
 export function mendRequired(component: Component, uid: string, { changes }: Context): Component {
   const seen = new Set<string>();
   const properties = component.properties.filter(({ name, value }) => {
-    if (!ONCE.has(name)) return true;
+    if (!isOnce(component.name, name)) return true;
     if (!seen.has(name)) return seen.add(name);
     if (value.trim() !== '') changes.add('PROPERTY_DROPPED', name);
     return false;
