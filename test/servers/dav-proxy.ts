@@ -1,5 +1,5 @@
 /**
- * A CalDAV and CardDAV server of which PUTs go wrong. Everything else passes.
+ * A CalDAV and CardDAV server of which PUTs go wrong. Everything else passes, unless `rewrite` changes what is answered.
  *
  *     const proxy = await davProxy('http://127.0.0.1:5232/');
  *     proxy.rule = ({ object }) => (object === 1 ? { do: 'answer-after', status: 504 } : null);
@@ -35,6 +35,11 @@ export type PutFault =
 export interface DavProxy {
   readonly url: string;
   rule: (put: SeenPut) => PutFault | null;
+  /** Other bodies for what is not a PUT; null: as it came. */
+  rewrite: (
+    asked: { readonly method: string; readonly path: string; readonly body: string },
+    came: string,
+  ) => string | null;
   readonly happened: string[];
   /** Until nothing is on its way any more. */
   landed(): Promise<void>;
@@ -54,17 +59,24 @@ export async function davProxy(target: string): Promise<DavProxy> {
       const { method, url: path, headers } = asked;
       const length = body.length > 0 || method === 'PUT' ? { 'content-length': String(body.length) } : {};
       const { 'transfer-encoding': _, ...plain } = headers;
-      const on = request({ hostname, port, method, path, headers: { ...plain, ...length }, agent: false }, (answer) => {
-        bodyOf(answer).then((all) => done({ answer, body: all }), failed);
-      });
+      const on = request(
+        { hostname, port, method, path, headers: { ...plain, ...length, 'accept-encoding': 'identity' }, agent: false },
+        (answer) => {
+          bodyOf(answer).then((all) => done({ answer, body: all }), failed);
+        },
+      );
       on.on('error', failed);
       on.end(body);
     });
   const pass = async (asked: IncomingMessage, body: Buffer, answer: ServerResponse): Promise<void> => {
     const came = await ask(asked, body);
     const { 'transfer-encoding': _, connection: __, ...headers } = came.answer.headers;
+    const asks = { method: asked.method ?? '', path: asked.url ?? '', body: String(body) };
+    const rewritten = asked.method === 'PUT' ? null : proxy.rewrite(asks, String(came.body));
+    const bytes = rewritten === null ? came.body : Buffer.from(rewritten);
+    if (headers['content-length'] !== undefined) headers['content-length'] = String(bytes.length);
     answer.writeHead(came.answer.statusCode ?? 502, headers);
-    answer.end(came.body);
+    answer.end(bytes);
   };
 
   const server = createServer((asked, answer) => {
@@ -112,6 +124,7 @@ export async function davProxy(target: string): Promise<DavProxy> {
   const proxy: DavProxy = {
     url: `http://127.0.0.1:${listener.port}/`,
     rule: () => null,
+    rewrite: () => null,
     happened,
     landed: async () => void (await Promise.allSettled([...late])),
     close: () => listeners.closeAll(),

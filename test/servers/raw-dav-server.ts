@@ -14,13 +14,19 @@ export interface RawCollection {
 }
 export interface RawDavServer {
   readonly url: string;
+  /** Puts something else in the place of an object, which gets another ETag. */
+  change(collection: number, object: number, body: Uint8Array): void;
   close(): Promise<void>;
 }
 
 const NS = 'xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav" xmlns:R="urn:ietf:params:xml:ns:carddav"';
 const COMPONENTS = ['VEVENT', 'VTODO', 'VJOURNAL'] as const;
 
-export async function rawDavServer(collections: readonly RawCollection[]): Promise<RawDavServer> {
+/** @param cutAfter objects that any listing shows before it is cut */
+export async function rawDavServer(
+  collections: readonly RawCollection[],
+  { cutAfter = Infinity }: { readonly cutAfter?: number } = {},
+): Promise<RawDavServer> {
   const bodies = new Map<string, Uint8Array>();
   const members = new Map<string, { path: string; component: string }[]>();
   for (const [n, { kind, objects }] of collections.entries()) {
@@ -48,6 +54,9 @@ export async function rawDavServer(collections: readonly RawCollection[]): Promi
       `<D:resourcetype><D:collection/>${type}</D:resourcetype><D:displayname>${escape(name)}</D:displayname>${holds}`,
     );
   });
+  const etags = new Map<string, string>();
+  const cut = (href: string): string =>
+    `<D:response><D:href>${href}</D:href><D:status>HTTP/1.1 507 Insufficient Storage</D:status><D:error><D:number-of-matches-within-limits/></D:error></D:response>`;
   const homes =
     '<C:calendar-home-set><D:href>/home/</D:href></C:calendar-home-set><R:addressbook-home-set><D:href>/home/</D:href></R:addressbook-home-set>';
   const server = createServer((asked, answer) => {
@@ -68,12 +77,23 @@ export async function rawDavServer(collections: readonly RawCollection[]): Promi
       if (body.includes('multiget')) return xml('');
       const component = /comp-filter name="(VEVENT|VTODO|VJOURNAL)"/.exec(body)?.[1];
       const wanted = found.filter((one) => component === undefined || one.component === component);
-      xml(wanted.map((one) => response(one.path, '<D:getetag>"1"</D:getetag>')).join(''));
+      const shownOnes = wanted
+        .slice(0, cutAfter)
+        .map((one) => response(one.path, `<D:getetag>${etags.get(one.path) ?? '"1"'}</D:getetag>`));
+      xml(shownOnes.join('') + (wanted.length > cutAfter ? cut(path) : ''));
     });
   });
   const listeners = new Listeners();
   const { port } = await listeners.listen(server);
-  return { url: `http://127.0.0.1:${port}/dav/`, close: () => listeners.closeAll() };
+  return {
+    url: `http://127.0.0.1:${port}/dav/`,
+    change(collection, object, body) {
+      const path = `/home/${collection}/${object}.${collections[collection]!.kind}`;
+      bodies.set(path, body);
+      etags.set(path, `"${Date.now()}-${body.length}"`);
+    },
+    close: () => listeners.closeAll(),
+  };
 }
 
 function escape(text: string): string {

@@ -78,8 +78,15 @@ export class DavDestination implements Destination {
       if (collection !== undefined) paths.set(collection.path, collection);
     }
     let count = 0;
-    for (const collection of paths.values())
-      await client.repeatable(signal, () => listObjects(client, collection, null, signal, () => void count++));
+    for (const collection of paths.values()) {
+      let here = 0;
+      const { cut } = await listObjects(client, collection, null, signal, () => {
+        here = 0;
+        return () => void here++;
+      });
+      if (cut) return null;
+      count += here;
+    }
     return count;
   }
 

@@ -1,8 +1,8 @@
 import { digestObject } from '../../conversion/semantic/digest.js';
-import { type ListedObject, listObjects } from '../../protocols/dav/listing.js';
 import { MULTIGET_ITEMS } from '../../protocols/dav/limits.js';
 import { multiget } from '../../protocols/dav/multiget.js';
 import { isOwnPath } from './ids.js';
+import { listWhole } from './list-whole.js';
 import type { Place } from './store.js';
 
 /**
@@ -13,11 +13,9 @@ export async function foreignUids(
   { client, collection }: Pick<Place, 'client' | 'collection'>,
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, readonly string[]>> {
-  const paths = await client.repeatable(signal, async () => {
-    const all: ListedObject[] = [];
-    await listObjects(client, collection, null, signal, (object) => all.push(object));
-    return all.map(({ path }) => path).filter((path) => !isOwnPath(path, collection.path));
-  });
+  const paths = (await listWhole({ client, collection }, signal))
+    .map(({ path }) => path)
+    .filter((path) => !isOwnPath(path, collection.path));
   const found = new Map<string, string[]>();
   for (let at = 0; at < paths.length; at += MULTIGET_ITEMS) {
     const batch = new Map<string, string>();

@@ -6,7 +6,7 @@ import type { ConnectPolicy } from '../../protocols/connect.js';
 import { DavClient, type DavLogin } from '../../protocols/dav/client.js';
 import { type DavCollection, listCollections } from '../../protocols/dav/collections.js';
 import { type DavAccount, type DavService, findAccount } from '../../protocols/dav/discover.js';
-import { asCollection, normalPath } from '../../protocols/dav/hrefs.js';
+import { asCollection, decodedName, normalPath } from '../../protocols/dav/hrefs.js';
 import { askServer } from '../../protocols/dav/server-facts.js';
 import { foreignUids } from './foreign-uids.js';
 import type { Place } from './store.js';
@@ -135,16 +135,8 @@ function isOf({ calendarHomes, addressHomes }: DavAccount, owner: string): boole
   const name = owner.toLowerCase();
   const names = [name, name.split('@')[0]!];
   return [...calendarHomes, ...addressHomes].every(({ pathname }) =>
-    pathname.split('/').some((part) => names.includes(decoded(part).toLowerCase())),
+    pathname.split('/').some((part) => names.includes(decodedName(part).toLowerCase())),
   );
-}
-
-function decoded(part: string): string {
-  try {
-    return decodeURIComponent(part);
-  } catch {
-    return part;
-  }
 }
 
 function noAccount(): TransferError {

@@ -1,24 +1,19 @@
 import { digestObject } from '../../conversion/semantic/digest.js';
 import { TransferError } from '../../mailbox/transfer-error.js';
-import { type ListedObject, listObjects } from '../../protocols/dav/listing.js';
 import { MULTIGET_ITEMS } from '../../protocols/dav/limits.js';
 import { multiget } from '../../protocols/dav/multiget.js';
 import { type DestinationId, type Fingerprint, type FoundItem, MAX_LIST_WINDOW } from '../destination.js';
 import { idOf, pathOf } from './ids.js';
+import { listWhole } from './list-whole.js';
 import type { Place } from './store.js';
 
 /** What lies in a collection and is not older than the mark, by ascending id. */
 export async function* listFound(
-  { client, collection }: Place,
+  { client, collection }: Pick<Place, 'client' | 'collection'>,
   mark: DestinationId['id'],
   signal: AbortSignal,
 ): AsyncGenerator<FoundItem[]> {
-  const objects = await client.repeatable(signal, async () => {
-    const all: ListedObject[] = [];
-    await listObjects(client, collection, null, signal, (object) => all.push(object));
-    return all;
-  });
-  const found = objects
+  const found = (await listWhole({ client, collection }, signal))
     .flatMap((object): FoundItem[] => {
       const id = idOf(object.path, collection.path);
       if (id === null || id.id < mark) return [];

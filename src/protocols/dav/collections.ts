@@ -1,5 +1,5 @@
 import type { DavClient } from './client.js';
-import { asCollection, normalPath } from './hrefs.js';
+import { asCollection, decodedName, normalPath } from './hrefs.js';
 import { LISTING_LIMITS, MAX_COLLECTIONS } from './limits.js';
 import { type DavResource, hrefsIn, prop } from './multistatus.js';
 import { APPLE, CALDAV, CALENDARSERVER, CARDDAV, child, children, DAV, text } from './names.js';
@@ -66,7 +66,7 @@ function toCollection(resource: DavResource, home: URL, principal: URL | null): 
   if (isCalendar === isAddressbook) return null;
   const path = asCollection(resource.path);
   const owner = hrefsIn(prop(resource, DAV, 'owner'), home)[0];
-  const last = decodeURIComponent(path.split('/').at(-2) ?? '');
+  const last = decodedName(path.split('/').at(-2) ?? '');
   return {
     url: new URL(path, home),
     path,

@@ -3,7 +3,7 @@ const MAX_PATH = 2_000;
 
 /**
  * The path of a resource in one spelling: servers percent-encode as they like ('@' or '%40'), and not always the same in
- * two answers. Null: not a path we can use (another origin, a broken escape, dot segments, too long).
+ * two answers. Null: not a path we can use (another server, a query, too long).
  */
 export function normalPath(href: string, base: URL): string | null {
   const trimmed = href.trim();
@@ -13,22 +13,41 @@ export function normalPath(href: string, base: URL): string | null {
   } catch {
     return null;
   }
-  if (url.origin !== base.origin || url.search !== '') return null;
-  try {
-    const path = url.pathname
-      .split('/')
-      .map(oneSpelling)
-      .join('/')
-      .replace(/\/{2,}/g, '/');
-    return path.length > MAX_PATH ? null : path;
-  } catch {
-    return null;
-  }
+  if (!isSameServer(url, base) || url.search !== '') return null;
+  const path = url.pathname
+    .split('/')
+    .map(oneSpelling)
+    .join('/')
+    .replace(/\/{2,}/g, '/');
+  return path.length > MAX_PATH ? null : path;
 }
 
-/** @throws URIError */
+/** Behind a proxy that ends TLS many servers still call themselves http. Only the path is taken from it. */
+function isSameServer(url: URL, base: URL): boolean {
+  if (url.origin === base.origin) return true;
+  if (url.hostname !== base.hostname || base.protocol !== 'https:' || url.protocol !== 'http:') return false;
+  return url.port === base.port || url.port === '443';
+}
+
+/** Escapes that are no UTF-8 (names that old programs gave in Latin-1) and a '%' that escapes nothing stay as the server wrote them. */
 function oneSpelling(segment: string): string {
-  return encodeURIComponent(decodeURIComponent(segment));
+  return segment.replace(/(?:%[0-9a-f]{2})+|[^%]+|%/gi, (part) => {
+    const name = part === '%' ? null : decodedOr(part, null);
+    return name === null ? part.toUpperCase() : encodeURIComponent(name);
+  });
+}
+
+/** A part of a path for people; as it is spelled where it cannot be decoded. */
+export function decodedName(part: string): string {
+  return decodedOr(part, part);
+}
+
+function decodedOr<T>(part: string, otherwise: T): string | T {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return otherwise;
+  }
 }
 
 export function asCollection(path: string): string {

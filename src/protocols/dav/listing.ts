@@ -1,63 +1,114 @@
-import type { DavClient } from './client.js';
-import type { Component } from './collections.js';
-import { isMemberOf } from './hrefs.js';
-import { LISTING_LIMITS, MAX_OBJECTS } from './limits.js';
-import { type DavResource, prop } from './multistatus.js';
-import { DAV, text, XMLNS } from './names.js';
-import { elements, propfindBody } from './propfind.js';
 import { XmlError } from '../xml.js';
+import type { DavClient, DavRequest } from './client.js';
+import type { Component, DavCollection } from './collections.js';
+import { DavFailure } from './failure.js';
+import { LISTING_LIMITS, MAX_OBJECTS } from './limits.js';
+import { listed, LISTED_PROPS, type ListedObject } from './listed.js';
+import { XMLNS } from './names.js';
+import { elements, propfindBody } from './propfind.js';
+import { isTokenRefused, syncCollection } from './sync.js';
 
-/** An object as a listing shows it. */
-export interface ListedObject {
-  readonly path: string;
-  /** As the server wrote it, quotes included; '' where it gives none. */
-  readonly etag: string;
-  /** Null: not said. */
-  readonly bytes: number | null;
-  /** Moment of the last change (ms); null: not said. */
-  readonly modified: number | null;
+export type { ListedObject } from './listed.js';
+
+export interface ListingEnd {
+  /** The server shows only a part, whichever way it is asked. */
+  readonly cut: boolean;
+  /** Objects that are there and have no name that we can use. */
+  readonly unusable: number;
 }
 
-const PROPS = ['D:getetag', 'D:getcontentlength', 'D:getlastmodified', 'D:resourcetype'];
-
 /**
- * Every object of a collection. With a component only those of that kind (RFC 4791 section 7.8), which the server finds out.
- * @throws DavFailure, ConnectError, XmlError
+ * Every object of a collection. With a component only those of that kind (RFC 4791 section 7.8), which the server finds out. Where the server
+ * cuts the answer the other ways of asking are tried: a plain listing, then one in pages.
+ * @param begin called whenever the listing begins anew; what it gave before does not count
+ * @throws TransferError
  */
 export async function listObjects(
   client: DavClient,
-  collection: { readonly url: URL; readonly path: string },
+  collection: Pick<DavCollection, 'url' | 'path' | 'components' | 'canSync'>,
   component: Component | null,
   signal: AbortSignal,
-  onObject: (object: ListedObject) => void,
-): Promise<void> {
-  const request =
-    component === null
-      ? { method: 'PROPFIND', url: collection.url, depth: '1' as const, body: propfindBody(PROPS) }
-      : { method: 'REPORT', url: collection.url, depth: '1' as const, body: queryBody(component) };
-  let seen = 0;
-  await client.multistatus(request, LISTING_LIMITS, signal, (resource) => {
-    if (++seen > MAX_OBJECTS) throw new XmlError('XML_TOO_LARGE', 'the listing does not end');
-    const object = toListed(resource, collection.path);
-    if (object !== null) onObject(object);
+  begin: () => (object: ListedObject) => void,
+): Promise<ListingEnd> {
+  const once = (ask: (onObject: (object: ListedObject) => void) => Promise<ListingEnd>): Promise<ListingEnd> =>
+    client.repeatable(signal, () => ask(begin()));
+  const query = (one: Component): DavRequest => ({
+    method: 'REPORT',
+    url: collection.url,
+    depth: '1',
+    body: queryBody(one),
   });
+  const plain: DavRequest = { method: 'PROPFIND', url: collection.url, depth: '1', body: propfindBody(LISTED_PROPS) };
+  const first = component === null ? plain : query(component);
+  let end = await once((onObject) => listOnce(client, collection.path, first, signal, onObject));
+  // Only a query tells kinds apart.
+  const isAll = component === null || collection.components.length === 1;
+  if (end.cut && isAll && component !== null)
+    end = await once((onObject) => listOnce(client, collection.path, plain, signal, onObject));
+  if (end.cut && isAll && collection.canSync)
+    end = await once((onObject) => listInPages(client, collection, signal, onObject));
+  return end;
+}
+
+async function listOnce(
+  client: DavClient,
+  path: string,
+  request: DavRequest,
+  signal: AbortSignal,
+  onObject: (object: ListedObject) => void,
+): Promise<ListingEnd> {
+  let cut = false;
+  let elsewhere = 0;
+  const count = counter();
+  try {
+    const { unusable } = await client.multistatus(request, LISTING_LIMITS, signal, (resource) => {
+      count();
+      const seen = listed(resource, path);
+      if (seen.is === 'object') onObject(seen.object);
+      else if (seen.is === 'cut') cut = true;
+      else if (seen.is === 'elsewhere') elsewhere++;
+    });
+    return { cut, unusable: unusable + elsewhere };
+  } catch (error) {
+    // RFC 4791 section 7.8, RFC 6352 section 8.6: some refuse the whole question instead.
+    if (error instanceof DavFailure && error.conditions.includes('number-of-matches-within-limits'))
+      return { cut: true, unusable: 0 };
+    throw error;
+  }
+}
+
+/** RFC 6578 section 3.4: without a token everything is told. */
+async function listInPages(
+  client: DavClient,
+  collection: Pick<DavCollection, 'url' | 'path'>,
+  signal: AbortSignal,
+  onObject: (object: ListedObject) => void,
+): Promise<ListingEnd> {
+  let unusable = 0;
+  const count = counter();
+  try {
+    for await (const page of syncCollection(client, collection, '', signal)) {
+      unusable += page.unusable;
+      for (const object of page.changed) {
+        count();
+        onObject(object);
+      }
+    }
+    return { cut: false, unusable };
+  } catch (error) {
+    if (isTokenRefused(error)) return { cut: true, unusable };
+    throw error;
+  }
+}
+
+/** @throws XmlError when it is called too often */
+function counter(): () => void {
+  let seen = 0;
+  return () => {
+    if (++seen > MAX_OBJECTS) throw new XmlError('XML_TOO_LARGE', 'the listing does not end');
+  };
 }
 
 function queryBody(component: Component): string {
-  return `<?xml version="1.0" encoding="utf-8"?><C:calendar-query ${XMLNS}><D:prop>${elements(PROPS)}</D:prop><C:filter><C:comp-filter name="VCALENDAR"><C:comp-filter name="${component}"/></C:comp-filter></C:filter></C:calendar-query>`;
-}
-
-/** Null: the collection itself, a collection in it, something elsewhere, or gone. */
-export function toListed(resource: DavResource, collection: string): ListedObject | null {
-  if (!isMemberOf(resource.path, collection) || resource.path.endsWith('/')) return null;
-  if (resource.status !== null && resource.status >= 400) return null;
-  if ((prop(resource, DAV, 'resourcetype')?.children.length ?? 0) > 0) return null;
-  const length = text(prop(resource, DAV, 'getcontentlength'));
-  const modified = Date.parse(text(prop(resource, DAV, 'getlastmodified')));
-  return {
-    path: resource.path,
-    etag: text(prop(resource, DAV, 'getetag')).slice(0, 500),
-    bytes: /^\d{1,15}$/.test(length) ? Number(length) : null,
-    modified: Number.isFinite(modified) ? modified : null,
-  };
+  return `<?xml version="1.0" encoding="utf-8"?><C:calendar-query ${XMLNS}><D:prop>${elements(LISTED_PROPS)}</D:prop><C:filter><C:comp-filter name="VCALENDAR"><C:comp-filter name="${component}"/></C:comp-filter></C:filter></C:calendar-query>`;
 }

@@ -15,24 +15,30 @@ export interface DavResource {
 export interface MultistatusEnd {
   /** RFC 6578 section 3.6. */
   readonly syncToken: string | null;
+  /** Resources that were left out: of their hrefs nothing can be asked. */
+  readonly unusable: number;
 }
 
-/** Resources as they come; those whose href leads to another server are left out. @throws XmlError */
+/** Resources as they come, but for those whose href leads to another server or is none. @throws XmlError */
 export async function* readMultistatus(
   chunks: AsyncIterable<Uint8Array>,
   base: URL,
   limits: XmlStreamLimits,
 ): AsyncGenerator<DavResource, MultistatusEnd> {
   let syncToken: string | null = null;
+  let unusable = 0;
   for await (const element of xmlChildren(chunks, limits)) {
     if (element.namespace !== DAV) continue;
     if (element.name === 'sync-token') syncToken = element.text.trim();
     if (element.name !== 'response') continue;
     const path = normalPath(text(child(element, DAV, 'href')), base);
-    if (path === null) continue;
+    if (path === null) {
+      unusable++;
+      continue;
+    }
     yield { path, status: statusOf(child(element, DAV, 'status')), props: found(element) };
   }
-  return { syncToken };
+  return { syncToken, unusable };
 }
 
 function found(response: XmlElement): XmlElement[] {

@@ -155,19 +155,18 @@ export class DavSource implements Source {
   ): Promise<Map<Component | null, { items: number; bytes: number | null }>> {
     const counts = new Map<Component | null, { items: number; bytes: number | null }>();
     if (!collection.own || collection.generated) return counts;
-    for (const component of collection.kind === 'addressbook' ? [null] : collection.components)
-      counts.set(
-        component,
-        await client.repeatable(signal, async () => {
-          let items = 0;
-          let bytes: number | null = 0;
-          await listObjects(client, collection, component, signal, (object) => {
-            items++;
-            bytes = bytes === null || object.bytes === null ? null : bytes + object.bytes;
-          });
-          return { items, bytes };
-        }),
-      );
+    for (const component of collection.kind === 'addressbook' ? [null] : collection.components) {
+      let items = 0;
+      let bytes: number | null = 0;
+      const { cut } = await listObjects(client, collection, component, signal, () => {
+        [items, bytes] = [0, 0];
+        return (object) => {
+          items++;
+          bytes = bytes === null || object.bytes === null ? null : bytes + object.bytes;
+        };
+      });
+      if (!cut) counts.set(component, { items, bytes });
+    }
     return counts;
   }
 

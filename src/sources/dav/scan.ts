@@ -51,13 +51,13 @@ export async function* scanFolder(
       return;
     }
   }
-  const objects = await client.repeatable(signal, async () => {
-    const all = new Map<string, ListedObject>();
-    await listObjects(client, collection, component, signal, (object) => all.set(object.path, object));
-    return [...all.values()];
+  const all = new Map<string, ListedObject>();
+  const { cut, unusable } = await listObjects(client, collection, component, signal, () => {
+    all.clear();
+    return (object) => void all.set(object.path, object);
   });
-  for (const part of inPages(objects, MAX_SCAN_PAGE)) yield page(part, now, true);
-  yield page([], now, true);
+  for (const part of inPages([...all.values()], MAX_SCAN_PAGE)) yield page(part, now, true);
+  yield { ...page([], now, true), ...(cut || unusable > 0 ? { short: true } : {}) };
 }
 
 /** Null: the server has forgotten the token. */
@@ -82,6 +82,7 @@ async function changesSince(
           changed.delete(path);
         }
         next = part.token;
+        if (part.unusable > 0) return null;
       }
     } catch (error) {
       if (isTokenRefused(error)) return null;

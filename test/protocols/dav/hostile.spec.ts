@@ -3,6 +3,7 @@ import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { TransferError } from '../../../src/mailbox/transfer-error.js';
 import { lookUpService } from '../../../src/protocols/dav/discover.js';
+import { normalPath } from '../../../src/protocols/dav/hrefs.js';
 import { mayReceiveLogin } from '../../../src/protocols/login-scope.js';
 import { DavSource, type DavSourceOptions } from '../../../src/sources/dav/dav-source.js';
 import { BodyStaging } from '../../../src/transfer/staging.js';
@@ -198,6 +199,115 @@ describe('a calendar server that means harm', () => {
     );
     expect(await readAll(source)).toEqual({ MESSAGE_TOO_LARGE: 1 });
   });
+
+  const CUT =
+    '<D:response><D:href>/home/work/</D:href><D:status>HTTP/1.1 507 Insufficient Storage</D:status><D:error><D:number-of-matches-within-limits/></D:error></D:response>';
+  const SYNCS =
+    '<D:supported-report-set><D:supported-report><D:report><D:sync-collection/></D:report></D:supported-report></D:supported-report-set>';
+  /** Queries of kinds show one object and are cut; plain listings and pages as they are given. */
+  function cutting(ways: { plain: string; pages?: readonly string[] }): Promise<DavSource> {
+    let pages = 0;
+    return server((asked, answer, body) => {
+      const xml = (inner: string): true => {
+        answer.writeHead(207, { 'content-type': 'application/xml' });
+        answer.end(multistatus(inner));
+        return true;
+      };
+      if (asked.url === '/home/' && ways.pages !== undefined) return xml(response('/home/work/', CALENDAR + SYNCS));
+      if (body.includes('calendar-query')) return xml(listed('/home/work/a.ics') + CUT);
+      if (body.includes('sync-collection'))
+        return xml(ways.pages![Math.min(pages++, ways.pages!.length - 1)]! + `<D:sync-token>t${pages}</D:sync-token>`);
+      return asked.method === 'PROPFIND' && asked.url === '/home/work/' && xml(ways.plain);
+    });
+  }
+  async function listing(source: DavSource): Promise<{ items: number; short: boolean; counted: number | null }> {
+    const [folder] = await source.listFolders(signal);
+    const pages = await collect(source.scan(folder!, null, signal));
+    const items = pages.flatMap((page) => page.items).length;
+    return { items, short: pages.some((page) => page.short === true), counted: folder!.items };
+  }
+  const [A, B, C] = ['a', 'b', 'c'].map((name) => listed(`/home/work/${name}.ics`)) as [string, string, string];
+
+  it('asks in another way when the answer to a query is cut', async () => {
+    const self = response('/home/work/', '<D:resourcetype><D:collection/></D:resourcetype>');
+    expect(await listing(await cutting({ plain: self + A + B }))).toEqual({ items: 2, short: false, counted: 2 });
+  });
+
+  it('asks in pages when any answer is cut', async () => {
+    const source = await cutting({ plain: A + B + CUT, pages: [A + CUT, B + CUT, C, A + CUT, B + CUT, C] });
+    expect(await listing(source)).toEqual({ items: 3, short: false, counted: 3 });
+  });
+
+  it.each([
+    ['and has no pages', undefined],
+    ['and its pages do not end', [A + CUT]],
+    ['and refuses to begin at the first page', [CUT]],
+  ])('says that a listing is not whole when the server cuts every answer %s', async (_, pages) => {
+    const source = await cutting({ plain: A + B + CUT, ...(pages === undefined ? {} : { pages }) });
+    expect(await listing(source)).toMatchObject({ short: true, counted: null });
+  });
+
+  it('says that a listing is not whole when the server refuses the question as too large', async () => {
+    const source = await server((_asked, answer, body) => {
+      if (!body.includes('calendar-query') && !body.includes('propfind')) return false;
+      if (!_asked.url!.startsWith('/home/work/')) return false;
+      answer.writeHead(403);
+      answer.end('<D:error xmlns:D="DAV:"><D:number-of-matches-within-limits/></D:error>');
+      return true;
+    });
+    expect(await listing(source)).toEqual({ items: 0, short: true, counted: null });
+  });
+
+  it('names an event that the listing shows with a refusal', async () => {
+    const locked = '/home/work/locked.ics';
+    const refused = `<D:response><D:href>${locked}</D:href><D:status>HTTP/1.1 403 Forbidden</D:status></D:response>`;
+    const gone =
+      '<D:response><D:href>/home/work/gone.ics</D:href><D:status>HTTP/1.1 404 Not Found</D:status></D:response>';
+    const source = await server((asked, answer, body) => {
+      if (asked.url === locked) return (answer.writeHead(403).end(), true);
+      if (!body.includes('calendar-query') && !body.includes('multiget')) return false;
+      answer.writeHead(207, { 'content-type': 'application/xml' });
+      answer.end(multistatus(body.includes('multiget') ? '' : A + refused + gone));
+      return true;
+    });
+    expect(await readAll(source)).toEqual({ staged: 1, NOT_GIVEN: 1 });
+  });
+
+  it('reads what has a name that is no UTF-8 under the name that the server gave it', async () => {
+    const asked: string[] = [];
+    const names = ['/home/work/M%fcller.ics', '/home/work/100%.ics', '/home/work/a%40b.ics'];
+    const source = await server((request, answer, body) => {
+      if (request.method === 'GET') asked.push(request.url!);
+      if (!body.includes('multiget')) return false;
+      answer.writeHead(207, { 'content-type': 'application/xml' });
+      answer.end(multistatus(''));
+      return true;
+    }, names);
+    expect(await listing(source)).toEqual({ items: 3, short: false, counted: 3 });
+    expect(await readAll(source)).toEqual({ staged: 3 });
+    expect(asked).toEqual(['/home/work/M%FCller.ics', '/home/work/100%.ics', '/home/work/a%40b.ics']);
+  });
+
+  it.each([
+    ['a query', '/home/work/what?.ics'],
+    ['a name without end', `/home/work/${'x'.repeat(3_000)}.ics`],
+    ['another server', 'http://127.0.0.1:1/home/work/c.ics'],
+    ['another folder', '/elsewhere/c.ics'],
+    ['no address', 'http://[/c.ics'],
+  ])('says that a listing is not whole when an object has %s for a name', async (_, name) => {
+    const source = await server(undefined, ['/home/work/a.ics', name]);
+    expect(await listing(source)).toMatchObject({ items: 1, short: true });
+  });
+
+  it.each([
+    ['https://dav.example.org/', 'http://dav.example.org/a/b.ics', '/a/b.ics'],
+    ['https://dav.example.org/', 'http://dav.example.org:443/a/b.ics', '/a/b.ics'],
+    ['https://dav.example.org:8443/', 'http://dav.example.org:8443/a/b.ics', '/a/b.ics'],
+    ['https://dav.example.org/', 'http://other.example.org/a/b.ics', null],
+    ['https://dav.example.org/', 'http://dav.example.org:8080/a/b.ics', null],
+    ['http://dav.example.org/', 'https://dav.example.org/a/b.ics', null],
+    ['https://dav.example.org/', '/a/%e4%40@/%C3%A4.ics', '/a/%E4%40%40/%C3%A4.ics'],
+  ])('of an answer of %s, %s is %s', (base, href, path) => expect(normalPath(href, new URL(base))).toBe(path));
 
   it('lists everything when the server has forgotten the token', async () => {
     let refused = 0;
