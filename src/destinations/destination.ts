@@ -91,12 +91,12 @@ export interface ItemUpdate {
 }
 
 /**
- * `updated`: the new content is there, perhaps by an earlier try. `kept`: something else than what was written is there, and stays.
- * `gone`: nothing is. `unknown`: look before doing it again.
+ * `updated`: the new content is there, perhaps by an earlier try. `kept`: something else than what was written is there, and stays;
+ * `for` guests: it would be ours to change, and people would be told that it is cancelled. `gone`: nothing is. `unknown`: look before doing it again.
  */
 export type UpdateOutcome = { readonly key: ItemKey } & (
   | { readonly is: 'updated'; readonly etag: string | null; readonly notes: readonly Note[] }
-  | { readonly is: 'kept' }
+  | { readonly is: 'kept'; readonly for?: 'guests' }
   | { readonly is: 'gone' }
   | { readonly is: 'unknown' }
   | { readonly is: 'refused'; readonly error: TransferError }

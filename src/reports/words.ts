@@ -14,6 +14,8 @@ export const CHANGES: Readonly<Record<string, string>> = {
   CONTENT_UPDATED: 'These changed at the old provider since the last run and were changed in the new mailbox too.',
   CONTENT_KEPT:
     'This changed at the old provider since the last run, and the new mailbox has something else than was copied; that stays',
+  CONTENT_KEPT_FOR_GUESTS:
+    'This meeting changed at the old provider since the last run; the new mailbox keeps it as it is, because the new server would tell its guests that it is cancelled: change it in the new mailbox',
   CONTENT_NOT_UPDATED:
     'This changed at the old provider since the last run, and the new server does not take the change',
   REMOVED_AT_SOURCE:

@@ -80,7 +80,7 @@ async function updateBatch(
       const outcomes = await update(lane, changed, todo);
       const revisions: Revision[] = [];
       const notes: Note[] = [];
-      const told: { item: StagedItem; is: 'kept' | 'refused'; why: string }[] = [];
+      const told: { item: StagedItem; code: string; why: string }[] = [];
       const again: StagedItem[] = [];
       let wider: TransferError | null = null;
       for (const item of todo) {
@@ -93,27 +93,25 @@ async function updateBatch(
           notes.push({ code: 'CONTENT_UPDATED' }, ...item.notes, ...outcome.notes);
         } else if (outcome.is === 'kept' || outcome.is === 'gone') {
           revisions.push({ key, version });
-          if (outcome.is === 'kept') told.push({ item, is: 'kept', why: '' });
+          if (outcome.is === 'kept')
+            told.push({ item, code: outcome.for === 'guests' ? 'CONTENT_KEPT_FOR_GUESTS' : 'CONTENT_KEPT', why: '' });
         } else if (outcome.is === 'unknown') wider ??= unclear();
         else if (outcome.error.scope !== 'item') wider ??= outcome.error;
         else {
           const better = tries === 0 && run.options.repair ? await mended(lane, item) : null;
-          if (better === null) told.push({ item, is: 'refused', why: outcome.error.message });
+          if (better === null) told.push({ item, code: 'CONTENT_NOT_UPDATED', why: outcome.error.message });
           else again.push(better);
         }
       }
       own.push(...again);
       await run.ledger.revise(source.id, revisions);
       if (notes.length > 0) await run.ledger.remark(source.id, notes);
-      const metaOf = (item: StagedItem): Changed => changed.get(item.ref.key)!;
-      await say(
-        lane,
-        source,
-        'CONTENT_KEPT',
-        told.filter(({ is }) => is === 'kept').map(({ item }) => metaOf(item)),
-      );
-      for (const { item, is, why } of told)
-        if (is === 'refused') await say(lane, source, 'CONTENT_NOT_UPDATED', [metaOf(item)], why);
+      for (const kept of ['CONTENT_KEPT', 'CONTENT_KEPT_FOR_GUESTS']) {
+        const items = told.filter(({ code }) => code === kept).map(({ item }) => changed.get(item.ref.key)!);
+        await say(lane, source, kept, items);
+      }
+      for (const { item, code, why } of told)
+        if (code === 'CONTENT_NOT_UPDATED') await say(lane, source, code, [changed.get(item.ref.key)!], why);
       if (wider !== null) throw wider;
       todo = again;
     }

@@ -86,4 +86,68 @@ describe('people who are in copied events', () => {
       expect(body).not.toContain('METHOD');
     }
   }, 120_000);
+
+  it('hear nothing when a meeting changes of which the new server speaks with its guests, and the report names it', async () => {
+    const [old, fresh] = [await from.account(), await to.account()];
+    const [source, target] = [rawDav(old), rawDav(fresh)];
+    const kinds = ['calendars'] as const;
+    const live = (uid: string, start = '20360513T165320Z'): string =>
+      meeting(uid, fresh.user, 'guest@elsewhere.test', 'NEEDS-ACTION')
+        .replace('METHOD:REQUEST\r\n', '')
+        .replace('20360513T165320Z', start);
+    const alarm = 'BEGIN:VALARM\r\nACTION:EMAIL\r\nTRIGGER:-PT5M\r\nSUMMARY:Soon\r\nDESCRIPTION:Soon\r\n';
+    const alarmed = (summary: string): string =>
+      live('alarmed')
+        .replace('SUMMARY:alarmed', `SUMMARY:${summary}`)
+        .replace('END:VEVENT', `${alarm}ATTENDEE:mailto:me@elsewhere.test\r\nEND:VALARM\r\nEND:VEVENT`);
+    const url = await source.makeCalendar('Team', ['VEVENT']);
+    await source.put(url, 'a.ics', live('there-before'));
+    await source.put(url, 'b.ics', live('saved-again'));
+    await source.put(url, 'c.ics', alarmed('alarmed'));
+    // The one is the person's own: its guest was invited by the new server.
+    const team = await target.makeCalendar('Team', ['VEVENT']);
+    expect(await target.put(team, 'mine.ics', live('there-before'))).toBe(201);
+    const migration = new Migration(
+      () => davSource(old),
+      () => davDestination(fresh),
+    );
+    expect((await migration.run({ kinds: [...kinds] })).counts).toMatchObject({ copied: 2, alreadyThere: 1 });
+    // The other one is our copy, saved again by a program that does not know SCHEDULE-AGENT.
+    const copy = (await target.contents(team)).find(({ body }) => body.includes('UID:saved-again@'))!;
+    expect([201, 204]).toContain(await target.put(team, copy.name, live('saved-again')));
+    const invited = (uid: string): boolean => to.mailOut().some((mail) => mail.includes(uid));
+    await waitUntil(() => invited('there-before') && invited('saved-again'), 'no invitation was sent');
+    const before = to.mailOut().length;
+
+    for (const [name, uid] of [
+      ['a.ics', 'there-before'],
+      ['b.ics', 'saved-again'],
+    ] as const)
+      await source.put(url, name, live(uid, '20360514T165320Z'));
+    await source.put(url, 'c.ics', alarmed('sooner'));
+    const told = await migration.run({ kinds: [...kinds] });
+    expect(told.end).toEqual({ is: 'completed', outcome: 'complete' });
+    const control = await target.makeCalendar('Control', ['VEVENT']);
+    expect(await target.put(control, 'control.ics', live('control-last'))).toBe(201);
+    await waitUntil(() => invited('control-last'), 'no invitation was sent');
+    expect(
+      to
+        .mailOut()
+        .slice(before)
+        .filter((mail) => !mail.includes('control-last')),
+    ).toEqual([]);
+    expect(told.remarks).toMatchObject({ CONTENT_KEPT_FOR_GUESTS: 2, CONTENT_UPDATED: 1 });
+    expect(told.details.filter((one) => one.includes('CONTENT_KEPT_FOR_GUESTS'))).toEqual(
+      expect.arrayContaining([expect.stringContaining('there-before'), expect.stringContaining('saved-again')]),
+    );
+    // The server's word on them is still its own, and the time is the one that the guests know.
+    const now = await target.contents(team);
+    for (const uid of ['there-before', 'saved-again']) {
+      const { body } = now.find((one) => one.body.includes(`UID:${uid}@`))!;
+      expect(body).toContain('DTSTART:20360513T165320Z');
+      expect(body).not.toContain('SCHEDULE-AGENT=NONE');
+    }
+    expect(now.some(({ body }) => body.includes('SUMMARY:sooner'))).toBe(true);
+    expect((await migration.run({ kinds: [...kinds] })).remarks).not.toHaveProperty('CONTENT_KEPT_FOR_GUESTS');
+  }, 120_000);
 });

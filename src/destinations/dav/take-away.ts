@@ -5,6 +5,7 @@ import { MULTIGET_ITEMS } from '../../protocols/dav/limits.js';
 import { type DavObject, multiget } from '../../protocols/dav/multiget.js';
 import { remove } from '../../protocols/dav/remove.js';
 import type { TakenAway, TakeAwayWish } from '../destination.js';
+import { hasGuests } from './guests.js';
 import { DAV_EPOCH, momentOf, pathOf } from './ids.js';
 import { COMPONENT_OF } from './plan.js';
 import { eachOf, type Place } from './store.js';
@@ -108,15 +109,4 @@ function isWished({ body }: DavObject, { kinds, isKnown }: TakeAwayWish): boolea
   if (!ofKind) return false;
   const { digest, headerDigest }: { digest: Digest; headerDigest: Digest } = digestObject(body);
   return !isKnown(digest) && !isKnown(headerDigest);
-}
-
-/** Somebody would be told: the server's own agent speaks for a property that does not say otherwise (RFC 6638 section 7.1). */
-export function hasGuests(body: Uint8Array): boolean {
-  const lines = Buffer.from(body)
-    .toString('latin1')
-    .replace(/\r?\n[ \t]/g, '')
-    .split(/\r?\n/);
-  return lines.some(
-    (line) => /^(ATTENDEE|ORGANIZER)[;:]/i.test(line) && !/;SCHEDULE-AGENT="?(NONE|CLIENT)"?[;:]/i.test(line),
-  );
 }

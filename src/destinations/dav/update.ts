@@ -4,6 +4,7 @@ import { MULTIGET_ITEMS } from '../../protocols/dav/limits.js';
 import { type DavObject, multiget } from '../../protocols/dav/multiget.js';
 import type { ItemUpdate, UpdateOutcome } from '../destination.js';
 import { bytesOf } from './form.js';
+import { hasGuests } from './guests.js';
 import { pathOf } from './ids.js';
 import { leaseEnding } from './refusals.js';
 import { changed, eachOf, type Place, refusal, tryPut } from './store.js';
@@ -49,6 +50,8 @@ async function updateOne(
   const { digest } = digestObject(there.body);
   if (digest === item.body.digest) return { key, is: 'updated', etag: there.etag, notes: [] };
   if (there.etag !== written.etag && digest !== written.digest) return { key, is: 'kept' };
+  // Ours would take them out of the server's hands, for which it cancels (RFC 6638 section 3.2.1), and a server need not say that it does.
+  if (hasGuests(there.body)) return { key, is: 'kept', for: 'guests' };
   // A weak one says nothing of the bytes (RFC 9110 section 8.8.1).
   if (!there.etag.startsWith('"')) return { key, is: 'refused', error: noEtag() };
   const result = await tryPut(place, there.path, await bytesOf(item.body), mayCommit, signal, there.etag);
