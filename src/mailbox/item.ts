@@ -64,13 +64,14 @@ export interface StagedBody {
   /** Digest of the header block alone, normalised as servers rewrite it: see digest.ts. */
   readonly headerDigest: Digest;
   readonly messageId: string | null;
+  /** Each piece counts until the next one is asked for: whoever keeps it longer than the body copies it. */
   open(): AsyncIterable<Uint8Array>;
   release(): Promise<void>;
 }
 
 export interface Staging {
   /**
-   * Takes a whole body in; waits for the memory or disk budget. The bytes are kept as they come: not to be used again.
+   * Takes a whole body in; waits for the memory or disk budget.
    * @param expected the length the server announced; a body of another length is a TransferError LENGTH_MISMATCH.
    */
   put(ref: ItemRef, bytes: AsyncIterable<Uint8Array>, expected?: number): Promise<StagedBody>;

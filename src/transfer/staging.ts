@@ -1,11 +1,10 @@
-import { randomBytes } from 'node:crypto';
-import { mkdir, open, unlink, type FileHandle } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { MessageDigester, type Digested } from '../mailbox/digest.js';
 import type { ItemRef, StagedBody, Staging } from '../mailbox/item.js';
 import { TransferError } from '../mailbox/transfer-error.js';
+import { BodyFile } from './body-file.js';
 import { Budget } from './budget.js';
+import { type Place, Slabs } from './slabs.js';
 
 /** Bodies up to this many bytes are kept in memory. */
 export const IN_MEMORY_BYTES = 1024 * 1024;
@@ -20,7 +19,6 @@ export const PROCESS_MEMORY_BYTES = 24 * 1024 * 1024;
 export const PROCESS_DISK_BYTES = 4 * 1024 * 1024 * 1024;
 /** A body that waits longer than this for the disk fails for now; another run takes it up. */
 const DISK_WAIT_MS = 10 * 60_000;
-const READ_CHUNK_BYTES = 256 * 1024;
 
 const processMemory = new Budget(PROCESS_MEMORY_BYTES);
 const processDisk = new Budget(PROCESS_DISK_BYTES);
@@ -50,6 +48,7 @@ export class BodyStaging implements Staging {
   private readonly inMemoryBytes: number;
   private readonly diskWaitMs: number;
   private readonly ridesAlongBytes: number;
+  private readonly slabs = new Slabs();
 
   constructor(options: BodyStagingOptions = {}) {
     this.dir = options.dir ?? tmpdir();
@@ -61,16 +60,18 @@ export class BodyStaging implements Staging {
   }
 
   async put(_ref: ItemRef, bytes: AsyncIterable<Uint8Array>, expected?: number): Promise<StagedBody> {
-    const store = new BodyStore(this.dir, this.memory, this.disk, this.inMemoryBytes);
+    const store = new BodyStore(this.dir, this.memory, this.disk, this.inMemoryBytes, this.slabs);
     const digester = new MessageDigester();
     try {
       if (expected !== undefined && expected > this.ridesAlongBytes) await store.waitForDisk(expected, this.diskWaitMs);
+      else if (expected !== undefined && expected > this.inMemoryBytes) await store.spill();
       for await (const chunk of bytes) {
         if (chunk.length === 0) continue;
         digester.update(chunk);
         await store.write(chunk);
         if (expected !== undefined && store.size > expected) break;
       }
+      await store.complete();
       const digested = digester.end();
       if (expected !== undefined && store.size !== expected) throw lengthMismatch(expected, store.size);
       return new Staged(digested, store);
@@ -116,8 +117,10 @@ class Staged implements StagedBody {
 /** The bytes of one body and what they take from the budgets. */
 class BodyStore {
   size = 0;
-  private parts: Buffer[] = [];
-  private file: FileHandle | null = null;
+  private places: Place[] = [];
+  /** Those who read it from memory. */
+  private readers = 0;
+  private file: BodyFile | null = null;
   private memoryTaken = 0;
   private diskTaken = 0;
   private released = false;
@@ -127,6 +130,7 @@ class BodyStore {
     private readonly memory: Budget,
     private readonly disk: Budget,
     private readonly inMemoryBytes: number,
+    private readonly slabs: Slabs,
   ) {}
 
   async waitForDisk(bytes: number, ms: number): Promise<void> {
@@ -138,7 +142,7 @@ class BodyStore {
         code: 'STAGING_FULL',
       });
     this.diskTaken = bytes;
-    await this.openFile();
+    this.file = await BodyFile.create(this.dir);
   }
 
   async write(chunk: Uint8Array): Promise<void> {
@@ -150,58 +154,64 @@ class BodyStore {
         this.disk.force(this.size - this.diskTaken);
         this.diskTaken = this.size;
       }
-      await writeAll(this.file, chunk);
+      await this.file.add(chunk);
       return;
     }
     this.memoryTaken += chunk.length;
     this.size += chunk.length;
-    // Not copied: the source gives them away, and what a copy allocates is what the garbage collector then runs after.
-    this.parts.push(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength));
+    // Copied: what came over the wire would live on with the body, and the garbage collector would run after it.
+    this.slabs.add(this.places, chunk);
   }
 
-  private async spill(): Promise<void> {
-    await this.openFile();
+  /** From here on into a file. */
+  async spill(): Promise<void> {
+    this.file = await BodyFile.create(this.dir);
     this.disk.force(this.size);
     this.diskTaken = this.size;
-    for (const part of this.parts) await writeAll(this.file!, part);
-    this.parts = [];
+    for (const place of this.places) await this.file.add(bytesAt(place));
+    this.forget();
     this.memory.free(this.memoryTaken);
     this.memoryTaken = 0;
   }
 
-  private async openFile(): Promise<void> {
-    await mkdir(this.dir, { recursive: true, mode: 0o700 });
-    const name = join(this.dir, `.mailferry-${randomBytes(12).toString('hex')}`);
-    this.file = await open(name, 'wx+', 0o600);
-    await unlink(name);
+  async complete(): Promise<void> {
+    await this.file?.flush();
   }
 
   async *read(): AsyncIterable<Uint8Array> {
     if (this.released) throw new Error('the staged body was released');
     if (!this.file) {
-      yield* this.parts;
+      yield* this.fromMemory();
       return;
     }
-    for (let at = 0; at < this.size;) {
-      const chunk = Buffer.allocUnsafeSlow(Math.min(READ_CHUNK_BYTES, this.size - at));
-      const { bytesRead } = await this.file.read(chunk, 0, chunk.length, at);
-      if (bytesRead === 0) throw new Error('the staged body is shorter than it was');
-      at += bytesRead;
-      yield chunk.subarray(0, bytesRead);
+    yield* this.file.read(this.size);
+  }
+
+  /** Whoever has begun to read may end: until then nobody else writes there. */
+  private async *fromMemory(): AsyncIterable<Uint8Array> {
+    this.readers++;
+    try {
+      for (const place of this.places) yield bytesAt(place);
+    } finally {
+      this.readers--;
+      if (this.released) this.forget();
     }
+  }
+
+  private forget(): void {
+    if (this.readers > 0) return;
+    this.slabs.free(this.places);
+    this.places = [];
   }
 
   async release(): Promise<void> {
     if (this.released) return;
     this.released = true;
-    this.parts = [];
+    this.forget();
     this.memory.free(this.memoryTaken);
     this.disk.free(this.diskTaken);
     await this.file?.close();
   }
 }
 
-/** FileHandle.write may write less than it was given. */
-async function writeAll(file: FileHandle, chunk: Uint8Array): Promise<void> {
-  for (let at = 0; at < chunk.length;) at += (await file.write(chunk, at, chunk.length - at)).bytesWritten;
-}
+const bytesAt = ({ slab, start, end }: Place): Uint8Array => slab.bytes.subarray(start, end);

@@ -1,12 +1,18 @@
 import type { Duplex } from 'node:stream';
+import { BufferPool } from '../../mailbox/buffer-pool.js';
 
 /** Bytes gathered before they go to the socket, and the most that waits in it. */
 const GATHER_BYTES = 256 * 1024;
+const buffers = new BufferPool(GATHER_BYTES, 16);
 
 /** The writing half of a connection. Small pieces leave together; a slow server slows the writer down. */
 export class CommandWriter {
   private gathered: Buffer[] = [];
   private bytes = 0;
+  /** Bodies are copied: whose they are may use their memory for others while these wait in the socket. */
+  private gathering: { readonly buffer: Buffer; filled: number } | null = null;
+  /** Belong to what was gathered. */
+  private used: Buffer[] = [];
 
   /**
    * @param waiting tells the connection whether the writer waits for the server (true) or for us.
@@ -22,12 +28,14 @@ export class CommandWriter {
 
   /** One character a byte. */
   text(text: string): void {
-    this.put(Buffer.from(text, 'latin1'));
-  }
-
-  private put(bytes: Buffer): void {
-    this.gathered.push(bytes);
-    this.bytes += bytes.length;
+    const { gathering } = this;
+    this.bytes += text.length;
+    if (gathering !== null && text.length <= GATHER_BYTES - gathering.filled) {
+      gathering.filled += gathering.buffer.write(text, gathering.filled, 'latin1');
+      return;
+    }
+    this.closeBuffer();
+    this.gathered.push(Buffer.from(text, 'latin1'));
   }
 
   /**
@@ -51,20 +59,41 @@ export class CommandWriter {
   }
 
   async send(piece: Uint8Array): Promise<void> {
-    this.put(Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength));
-    if (this.bytes >= GATHER_BYTES) await this.flush();
+    for (let at = 0; at < piece.length;) {
+      const gathering = (this.gathering ??= { buffer: buffers.take(), filled: 0 });
+      const part = piece.subarray(at, at + GATHER_BYTES - gathering.filled);
+      gathering.buffer.set(part, gathering.filled);
+      gathering.filled += part.length;
+      this.bytes += part.length;
+      at += part.length;
+      if (gathering.filled === GATHER_BYTES) this.closeBuffer();
+      if (this.bytes >= GATHER_BYTES) await this.flush();
+    }
+  }
+
+  private closeBuffer(): void {
+    if (this.gathering === null) return;
+    const { buffer, filled } = this.gathering;
+    this.gathered.push(buffer.subarray(0, filled));
+    this.used.push(buffer);
+    this.gathering = null;
   }
 
   /** Sends what was gathered; resolves when the socket can take more. */
   async flush(): Promise<void> {
     if (this.bytes === 0) return;
-    const pieces = this.gathered;
+    this.closeBuffer();
+    const { gathered, used } = this;
     this.gathered = [];
+    this.used = [];
     this.bytes = 0;
-    // Corked they leave by one writev(), and nothing is copied together for it; so do commands that are given at once.
+    // Corked they leave by one writev(); so do commands that are given at once.
     let roomy = true;
     this.socket.cork();
-    for (const piece of pieces) roomy = this.socket.write(piece);
+    for (const [i, bytes] of gathered.entries()) {
+      const isLast = i === gathered.length - 1;
+      roomy = isLast ? this.socket.write(bytes, (error) => written(used, error)) : this.socket.write(bytes);
+    }
     process.nextTick(() => this.socket.uncork());
     if (!roomy) await this.room();
   }
@@ -97,4 +126,9 @@ export class CommandWriter {
       this.waiting(false);
     }
   }
+}
+
+/** After an error the socket may still hold them. */
+function written(used: readonly Buffer[], error: Error | null | undefined): void {
+  if (error == null) for (const buffer of used) buffers.give(buffer);
 }
