@@ -122,4 +122,8 @@ describe('which server it is', () => {
     expect(hostOf('zoho', 'company.example')).toBe('imappro.zoho.com');
     expect(hostOf('zimbra', 'company.example')).toBeUndefined();
   });
+
+  it('is the one that shows more than 10,000 messages of a folder, at Yahoo', () => {
+    expect(hostOf('yahoo', 'yahoo.com')).toBe('export.imap.mail.yahoo.com');
+  });
 });

@@ -225,6 +225,16 @@ describe('what the destination does to mail', () => {
     expect(world.remarks()).toEqual({ DATES_NOT_KEPT: 1, DATE_CHANGED: 6, KEYWORDS_DROPPED: 3 });
   });
 
+  it('finds out that bodies are damaged without another size, at the first five messages', async () => {
+    const world = new World(
+      {},
+      { bytesOf: (bytes) => Buffer.from(bytes.toString('latin1').replace('This is', 'That is')) },
+    );
+    fill(world, ['INBOX'], 1, 2, 3, 4, 5, 6, 7);
+    await world.run();
+    expect(world.remarks()).toEqual({ BODY_CHANGED: 5 });
+  });
+
   it('stores again what was confirmed and is nowhere', async () => {
     const world = new World();
     fill(world, ['INBOX'], 1, 2, 3);
