@@ -7,9 +7,12 @@ import {
   addMessage,
   addNote,
   addTask,
+  type ContactWish,
   type EventWish,
   folderAt,
+  type MessageWish,
   type OccurrenceWish,
+  type TaskWish,
   ZONES,
 } from './fill.js';
 import type { Mailbox } from './store.js';
@@ -28,32 +31,45 @@ const DAY = 86_400_000;
 const FOLDERS = [['INBOX'], ['Sent Items'], ['INBOX', 'Projekte 2013'], ['Kunden', 'Müller & Söhne'], ['Archiv']];
 
 export function fillSample(box: Mailbox, size: SampleSize): void {
-  for (let n = 0; n < size.messages; n++) sampleMessage(box, n);
+  for (let n = 0; n < size.messages; n++) {
+    const { path, bytes, ...wish } = sampleMessage(n);
+    addMessage(box, folderAt(box, path), bytes, wish);
+  }
   const calendar = folderAt(box, ['Calendar']);
   for (let n = 0; n < size.events; n++) addEvent(box, calendar, n < size.series ? sampleSeries(n) : sampleEvent(n));
   const contacts = folderAt(box, ['Contacts']);
-  for (let n = 0; n < size.contacts; n++) sampleContact(box, n);
+  for (let n = 0; n < size.contacts; n++) addContact(box, contacts, sampleContact(n));
   if (size.contacts > 2) {
     const members = [0, 1].map((n) => ({ name: `Anna Adler ${n}`, address: `contact${n}@people.test` }));
     addGroup(box, contacts, 'Board', members, 'meets on Mondays');
   }
-  for (let n = 0; n < size.tasks; n++) sampleTask(box, n);
+  const tasks = folderAt(box, ['Tasks']);
+  for (let n = 0; n < size.tasks; n++) addTask(box, tasks, sampleTask(n));
   const notes = folderAt(box, ['Notes']);
-  for (let n = 0; n < size.notes; n++)
-    addNote(box, notes, `Note ${n}\r\nLine two of note ${n}: Grüße <& more>\r\n  indented`, { colour: n % 5 });
+  for (let n = 0; n < size.notes; n++) addNote(box, notes, sampleNote(n), { colour: n % 5 });
 }
 
-function sampleMessage(box: Mailbox, n: number): void {
-  const path = FOLDERS[n % FOLDERS.length]!;
-  const shape = { size: 400 + ((n * 7_919) % 12_000), eightBit: n % 7 === 0 };
-  addMessage(box, folderAt(box, path), message(n, shape), {
+export function sampleNote(n: number): string {
+  return `Note ${n}\r\nLine two of note ${n}: Grüße <& more>\r\n  indented`;
+}
+
+export interface SampleMessage extends MessageWish {
+  readonly path: readonly string[];
+  readonly bytes: Buffer;
+  readonly received: Date;
+}
+
+export function sampleMessage(n: number): SampleMessage {
+  return {
+    path: FOLDERS[n % FOLDERS.length]!,
+    bytes: message(n, { size: 400 + ((n * 7_919) % 12_000), eightBit: n % 7 === 0 }),
     read: n % 3 !== 0,
     flagged: n % 11 === 0,
     answered: n % 5 === 0,
     forwarded: n % 13 === 0,
     categories: n % 17 === 0 ? ['Projekt'] : [],
     received: new Date(Date.UTC(2013, 0, 1) + n * 3_600_000),
-  });
+  };
 }
 
 /** YYYY-MM-DDTHH:MM:SS, so many days and hours after the beginning of 2026. */
@@ -61,7 +77,7 @@ function local(day: number, hour: number, minute = 0): string {
   return new Date(Date.UTC(2026, 0, 5) + day * DAY + hour * 3_600_000 + minute * 60_000).toISOString().slice(0, 19);
 }
 
-function sampleEvent(n: number): EventWish {
+export function sampleEvent(n: number): EventWish {
   const zones = Object.keys(ZONES);
   const allDay = n % 9 === 0;
   return {
@@ -99,72 +115,73 @@ function meeting(n: number): Partial<OccurrenceWish> {
   };
 }
 
-/** One series after the other: every pattern, every end, in five zones, with moved and missing occurrences. */
-function sampleSeries(n: number): EventWish {
+const days = (interval: number): string =>
+  `<t:DailyRecurrence><t:Interval>${interval}</t:Interval></t:DailyRecurrence>`;
+const weekly = (interval: number, on: string): string =>
+  `<t:WeeklyRecurrence><t:Interval>${interval}</t:Interval><t:DaysOfWeek>${on}</t:DaysOfWeek><t:FirstDayOfWeek>Monday</t:FirstDayOfWeek></t:WeeklyRecurrence>`;
+
+/** Every pattern, with the days after 5 January 2026, a Monday, on which its first four occurrences are. */
+const PATTERNS: readonly { readonly xml: string; readonly days: readonly [number, number, number, number] }[] = [
+  { xml: days(1), days: [0, 1, 2, 3] },
+  { xml: weekly(1, 'Monday'), days: [0, 7, 14, 21] },
+  { xml: weekly(2, 'Monday Wednesday'), days: [0, 2, 14, 16] },
+  {
+    xml: '<t:AbsoluteMonthlyRecurrence><t:Interval>1</t:Interval><t:DayOfMonth>5</t:DayOfMonth></t:AbsoluteMonthlyRecurrence>',
+    days: [0, 31, 59, 90],
+  },
+  {
+    xml: '<t:RelativeMonthlyRecurrence><t:Interval>1</t:Interval><t:DaysOfWeek>Monday</t:DaysOfWeek><t:DayOfWeekIndex>First</t:DayOfWeekIndex></t:RelativeMonthlyRecurrence>',
+    days: [0, 28, 56, 91],
+  },
+  {
+    xml: '<t:AbsoluteYearlyRecurrence><t:DayOfMonth>5</t:DayOfMonth><t:Month>January</t:Month></t:AbsoluteYearlyRecurrence>',
+    days: [0, 365, 730, 1_096],
+  },
+];
+const ENDS = [
+  '<t:NoEndRecurrence><t:StartDate>2026-01-05Z</t:StartDate></t:NoEndRecurrence>',
+  '<t:NumberedRecurrence><t:StartDate>2026-01-05+01:00</t:StartDate><t:NumberOfOccurrences>20</t:NumberOfOccurrences></t:NumberedRecurrence>',
+  '<t:EndDateRecurrence><t:StartDate>2026-01-05</t:StartDate><t:EndDate>2035-12-28</t:EndDate></t:EndDateRecurrence>',
+];
+
+/**
+ * One series after the other: every pattern with every end, in five zones. The second occurrence is two hours later, the third
+ * one is missing, the fourth one is longer and elsewhere.
+ */
+export function sampleSeries(n: number): EventWish {
   const zones = Object.keys(ZONES).filter((zone) => zone !== 'UTC');
-  const zone = zones[n % zones.length]!;
-  const patterns = [
-    { xml: days(1), step: 1 },
-    { xml: weekly(1, 'Monday'), step: 7 },
-    { xml: weekly(2, 'Monday Wednesday'), step: 14 },
-    {
-      xml: '<t:AbsoluteMonthlyRecurrence><t:Interval>1</t:Interval><t:DayOfMonth>5</t:DayOfMonth></t:AbsoluteMonthlyRecurrence>',
-      step: 0,
-    },
-    {
-      xml: '<t:RelativeMonthlyRecurrence><t:Interval>1</t:Interval><t:DaysOfWeek>Monday</t:DaysOfWeek><t:DayOfWeekIndex>First</t:DayOfWeekIndex></t:RelativeMonthlyRecurrence>',
-      step: 28,
-    },
-    {
-      xml: '<t:AbsoluteYearlyRecurrence><t:DayOfMonth>5</t:DayOfMonth><t:Month>January</t:Month></t:AbsoluteYearlyRecurrence>',
-      step: 0,
-    },
-  ];
-  const { xml, step } = patterns[n % patterns.length]!;
-  const ends = [
-    '<t:NoEndRecurrence><t:StartDate>2026-01-05Z</t:StartDate></t:NoEndRecurrence>',
-    '<t:NumberedRecurrence><t:StartDate>2026-01-05+01:00</t:StartDate><t:NumberOfOccurrences>20</t:NumberOfOccurrences></t:NumberedRecurrence>',
-    '<t:EndDateRecurrence><t:StartDate>2026-01-05</t:StartDate><t:EndDate>2026-12-28</t:EndDate></t:EndDateRecurrence>',
-  ];
+  const pattern = n % PATTERNS.length;
+  const { xml, days: at } = PATTERNS[pattern]!;
   const hour = 9 + (n % 5);
-  const changed =
-    step === 0
-      ? []
-      : [
-          {
-            original: local(step, hour),
-            start: local(step, hour + 2),
-            end: local(step, hour + 3),
-            subject: `Series ${n} moved`,
-            body: 'later this time',
-          },
-          {
-            original: local(3 * step, hour),
-            start: local(3 * step, hour),
-            end: local(3 * step, hour + 2),
-            subject: `Series ${n} longer`,
-            location: 'Elsewhere',
-          },
-        ];
   return {
     uid: `040000008200E00074C5B7101A82E008000000${String(n).padStart(4, '0')}`,
     subject: `Series ${n}`,
     start: local(0, hour),
     end: local(0, hour + 1),
-    zone,
+    zone: zones[n % zones.length]!,
     body: `Comes again ${n}`,
     reminder: 10,
-    recurrence: xml + ends[n % ends.length]!,
-    deleted: step === 0 ? [] : [local(2 * step, hour)],
-    changed,
+    recurrence: xml + ENDS[(n + Math.floor(n / PATTERNS.length)) % ENDS.length]!,
+    deleted: [local(at[2], hour)],
+    changed: [
+      {
+        original: local(at[1], hour),
+        start: local(at[1], hour + 2),
+        end: local(at[1], hour + 3),
+        subject: `Series ${n} moved`,
+        body: 'later this time',
+      },
+      {
+        original: local(at[3], hour),
+        start: local(at[3], hour),
+        end: local(at[3], hour + 2),
+        subject: `Series ${n} longer`,
+        location: 'Elsewhere',
+      },
+    ],
     ...(n % 3 === 0 ? meeting(n) : {}),
   };
 }
-
-const days = (interval: number): string =>
-  `<t:DailyRecurrence><t:Interval>${interval}</t:Interval></t:DailyRecurrence>`;
-const weekly = (interval: number, on: string): string =>
-  `<t:WeeklyRecurrence><t:Interval>${interval}</t:Interval><t:DaysOfWeek>${on}</t:DaysOfWeek><t:FirstDayOfWeek>Monday</t:FirstDayOfWeek></t:WeeklyRecurrence>`;
 
 /** The smallest JPEG there is. */
 export const PHOTO = Buffer.from(
@@ -172,8 +189,8 @@ export const PHOTO = Buffer.from(
   'base64',
 );
 
-function sampleContact(box: Mailbox, n: number): void {
-  addContact(box, folderAt(box, ['Contacts']), {
+export function sampleContact(n: number): ContactWish {
+  return {
     texts: {
       DisplayName: `Anna Adler ${n}`,
       GivenName: 'Anna',
@@ -199,12 +216,12 @@ function sampleContact(box: Mailbox, n: number): void {
     notes: `Met in ${2_000 + (n % 20)}\r\nlikes tea`,
     categories: n % 9 === 0 ? ['Friends'] : [],
     ...(n % 25 === 0 ? { photo: { bytes: PHOTO, type: 'image/jpeg' } } : {}),
-  });
+  };
 }
 
-function sampleTask(box: Mailbox, n: number): void {
+export function sampleTask(n: number): TaskWish {
   const status = (['NotStarted', 'InProgress', 'Completed', 'WaitingOnOthers', 'Deferred'] as const)[n % 5]!;
-  addTask(box, folderAt(box, ['Tasks']), {
+  return {
     subject: `Task ${n}`,
     body: `Do ${n}\r\nproperly`,
     status,
@@ -215,7 +232,7 @@ function sampleTask(box: Mailbox, n: number): void {
     importance: (['Low', 'Normal', 'High'] as const)[n % 3]!,
     reminder: n % 6 === 0 ? '2026-02-28T08:00:00Z' : undefined,
     recurrence: n % 20 === 7 ? regeneration : n % 20 === 8 ? `${weekly(1, 'Friday')}${noEnd}` : undefined,
-  });
+  };
 }
 
 const noEnd = '<t:NoEndRecurrence><t:StartDate>2026-02-01Z</t:StartDate></t:NoEndRecurrence>';
