@@ -6,8 +6,8 @@ import { BodyFile } from './body-file.js';
 import { Budget } from './budget.js';
 import { type Place, Slabs } from './slabs.js';
 
-/** Bodies up to this many bytes are kept in memory. */
-export const IN_MEMORY_BYTES = 1024 * 1024;
+/** Bodies up to this many bytes are kept in memory: a batch's worth. A file costs a wait for each of its pieces. */
+export const IN_MEMORY_BYTES = 4 * 1024 * 1024;
 /** Bodies up to this many bytes need not wait for the disk and share their batch with others. */
 export const RIDES_ALONG_BYTES = 8 * 1024 * 1024;
 /**

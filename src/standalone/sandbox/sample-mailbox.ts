@@ -68,8 +68,8 @@ const SENTENCES = [
   'Let us keep it simple: one list, one owner, one date.',
   'Prices are in €, taxes included.',
 ];
-/** Above what the engine keeps in memory (1 MiB), so that the sample also goes by way of a temp file. */
-const LARGE_BYTES = 1_300_000;
+/** As a message, above what the engine keeps in memory (4 MiB), so that the sample also goes by way of a temp file. */
+const LARGE_BYTES = 3_200_000;
 const DAY_MS = 86_400_000;
 
 /**
