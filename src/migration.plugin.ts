@@ -11,6 +11,7 @@ import { type PluginOptions, resolveOptions } from './plugin-options.js';
 import { ProgressReader } from './progress/progress-reader.js';
 import { Doorbell } from './queue/doorbell.js';
 import { PasswordLinks } from './jobs/password-links.js';
+import { Uploads } from './jobs/uploads.js';
 import { ReportsService } from './reports/reports.service.js';
 import { AuditReader } from './support/audit-reader.js';
 import { FleetService } from './support/fleet.js';
@@ -23,6 +24,7 @@ import {
   FLEET_API,
   JOBS_API,
   PASSWORD_LINKS_API,
+  UPLOADS_API,
   PROGRESS_API,
   REPORTS_API,
   SUPPORT_API,
@@ -42,6 +44,7 @@ const WEB_NEEDS: Provider[] = [
   { provide: AUDIT_API, useExisting: AuditReader },
   { provide: PASSWORD_LINKS_API, useExisting: PasswordLinks },
   { provide: JOBS_API, useExisting: JobsService },
+  { provide: UPLOADS_API, useExisting: Uploads },
   { provide: BATCHES_API, useExisting: BatchesService },
   { provide: CONNECTION_TESTS_API, useExisting: ConnectionTestsService },
   { provide: PROGRESS_API, useExisting: ProgressReader },

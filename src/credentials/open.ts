@@ -4,6 +4,7 @@ import {
   CIPHER,
   keyContext,
   NONCE_BYTES,
+  partContext,
   type Sealed,
   type SealPlace,
   secretContext,
@@ -27,6 +28,12 @@ export function open(keyring: Keyring, sealed: Sealed, place: SealPlace): string
   } finally {
     dataKey.fill(0);
   }
+}
+
+/** @throws OpenError */
+export function openPart(key: string, file: string, n: number, sealed: Buffer): Buffer {
+  const [nonce, body] = [sealed.subarray(0, NONCE_BYTES), sealed.subarray(NONCE_BYTES)];
+  return decrypt(Buffer.from(key, 'base64'), nonce, body, partContext(file, n));
 }
 
 /**

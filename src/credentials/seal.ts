@@ -46,6 +46,21 @@ export function seal(keyring: Keyring, secret: string, place: SealPlace): Sealed
   }
 }
 
+/** A key for one file that is too large to be a secret: it is what is sealed. Base64 of 32 bytes. */
+export function newFileKey(): string {
+  return randomBytes(DATA_KEY_BYTES).toString('base64');
+}
+
+/** One part of a file under the file's key: nonce, the encrypted bytes, tag. It opens only as this part of this file. */
+export function sealPart(key: string, file: string, n: number, plain: Buffer): Buffer {
+  const nonce = randomBytes(NONCE_BYTES);
+  return Buffer.concat([nonce, encrypt(Buffer.from(key, 'base64'), nonce, plain, partContext(file, n))]);
+}
+
+export function partContext(file: string, n: number): Buffer {
+  return Buffer.from(JSON.stringify(['mailferry file', file, n]));
+}
+
 /** Wraps a data key by the master key that seals today. */
 export function wrapDataKey(keyring: Keyring, dataKey: Buffer, place: SealPlace): Buffer {
   const nonce = randomBytes(NONCE_BYTES);

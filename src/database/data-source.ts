@@ -19,6 +19,7 @@ import { BatchRounds1764000005100 } from '../../migrations/1764000005100-batch-r
 import { BatchNotices1764000005800 } from '../../migrations/1764000005800-batch-notices.js';
 import { TypedBy1764000005900 } from '../../migrations/1764000005900-typed-by.js';
 import { LinksTaken1764000005910 } from '../../migrations/1764000005910-links-taken.js';
+import { UploadedFiles1764000006100 } from '../../migrations/1764000006100-uploaded-files.js';
 import { ConfiguredDomains1764000005810 } from '../../migrations/1764000005810-configured-domains.js';
 import { BatchRowsKept1764000005600 } from '../../migrations/1764000005600-batch-rows-kept.js';
 
@@ -50,6 +51,7 @@ export const MIGRATIONS = [
   ConfiguredDomains1764000005810,
   TypedBy1764000005900,
   LinksTaken1764000005910,
+  UploadedFiles1764000006100,
 ];
 
 /** A transaction whose client vanished holds its locks no longer than this; none of ours idles for seconds. */

@@ -88,7 +88,14 @@ export class Attempts {
  * One remote account, however often its name is spelled otherwise. Hashed: names of strangers are not collected. An
  * administrator's sign-in counts for the account it opens: one that does not exist must not lock him out of the others.
  */
-export function accountSubject({ host, username, login }: Pick<SourceSettings, 'host' | 'username' | 'login'>): string {
+export function accountSubject({
+  host,
+  username,
+  login,
+  files = [],
+}: Pick<SourceSettings, 'host' | 'username' | 'login' | 'files'>): string {
+  // Nobody signs in to files: each migration's are an account of their own.
+  if (files.length > 0) return `files:${files[0]!.id}`;
   const names = login === undefined ? [username] : [username, login.username];
   return `account:${hash([host, ...names].map((name) => name.toLowerCase()))}`;
 }

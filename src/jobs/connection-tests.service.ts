@@ -12,9 +12,10 @@ import type { Actor, ConnectionTestsApi, DestinationSecret, Discovered, NewTest,
 import { ConnectionTestEntity, JobEntity } from './entities.js';
 import type { DiscoveredType, JobFilters, SourceSettings, TestResult, TestView } from './job.js';
 import { hasSource, isUuid } from './job-view.js';
+import { missingSecret } from './job-gate.js';
 import { inMs, TEST_MS } from './keeping.js';
 import { SecretStore } from './secrets.js';
-import { checkAddress, checkSettings, invalid } from './settings.js';
+import { checkAddress, checkSettings, invalid, isOfFiles } from './settings.js';
 import { sourceHash } from './source-hash.js';
 import { KEYRING } from './tokens.js';
 import { isVisible } from './visibility.js';
@@ -59,9 +60,11 @@ export class ConnectionTestsService implements ConnectionTestsApi {
     const row = test.job === undefined ? await this.ofSettings(who, test) : await this.ofDraft(who, test.job);
     const { source } = row;
     // Counted before anything is judged: the limits are what keeps this from being used to look around.
-    if (!(await this.attempts.takeTest(who.tenant, who.sub, source.host))) throw jobError('RATE_LIMITED');
-    await this.admission.target(source);
-    if (row.mailbox != null) this.admission.notItself(source, row.mailbox);
+    if (!(await this.attempts.takeTest(who.tenant, who.sub, source.host || undefined))) throw jobError('RATE_LIMITED');
+    if (!isOfFiles(source)) {
+      await this.admission.target(source);
+      if (row.mailbox != null) this.admission.notItself(source, row.mailbox);
+    }
     if (await this.attempts.isLocked(accountSubject(source))) throw jobError('RATE_LIMITED');
     return this.insert(row);
   }
@@ -122,6 +125,8 @@ export class ConnectionTestsService implements ConnectionTestsApi {
       items: test.items,
     });
     if (source === undefined) throw invalid({ source: 'is missing' });
+    // They belong to a migration: the test names that.
+    if (isOfFiles(source)) throw jobError('FILES_MISSING', { side: 'source' });
     if (secret === undefined) throw jobError('CREDENTIALS_REQUIRED', { side: 'source' });
     return {
       purpose: 'test',
@@ -142,7 +147,7 @@ export class ConnectionTestsService implements ConnectionTestsApi {
     const job = isUuid(id) ? await this.db.manager.findOneBy(JobEntity, { id, tenant: who.tenant }) : null;
     if (job === null || !isVisible(who.visibility, job)) throw jobError('NOT_FOUND');
     if (!hasSource(job)) throw invalid({ source: 'is missing' });
-    if (!(await this.secrets.held(id)).source) throw jobError('CREDENTIALS_REQUIRED', { side: 'source' });
+    if (!(await this.secrets.held(id)).source) throw jobError(missingSecret(job.source), { side: 'source' });
     return {
       purpose: 'test',
       tenant: who.tenant,

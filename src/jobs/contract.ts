@@ -7,6 +7,7 @@ import type {
   JobOptions,
   JobState,
   JobView,
+  SourceFile,
   SourceSettings,
   TestView,
 } from './job.js';
@@ -40,6 +41,8 @@ export interface Actor {
 export interface SourceSecret {
   readonly password?: string;
   readonly token?: string;
+  /** Keys of uploaded files by the files' ids. */
+  readonly fileKeys?: Readonly<Record<string, string>>;
 }
 export interface DestinationSecret {
   readonly username?: string;
@@ -181,6 +184,17 @@ export interface JobsApi {
     visibility: Visibility,
     id: string,
   ): Promise<{ at: string; level: string; message: string; detail?: unknown }[] | null>;
+}
+
+/** Implemented by Uploads (src/jobs/uploads.ts): files that a draft with a source of type 'files' is read from. @throws JobError */
+export interface UploadsApi {
+  /**
+   * Keeps a file encrypted until the migration's secrets go. One of the same name is replaced.
+   * Codes: INVALID_STATE, FILE_EMPTY, FILE_IS_ARCHIVE, FILE_NOT_CALENDAR, FILE_TOO_LARGE, TOO_MANY_FILES, UPLOADS_FULL.
+   */
+  add(who: Actor, job: string, name: string, content: AsyncIterable<Uint8Array>): Promise<SourceFile>;
+  /** NOT_FOUND when there is none of this id. */
+  remove(who: Actor, job: string, file: string): Promise<void>;
 }
 
 export interface NewTest {

@@ -11,7 +11,7 @@ import type { JobState, SourceSettings } from './job.js';
 import { isFinal } from './job-state.js';
 import { DRAFT_MS, HARD_LIMIT_MS, HOUR_MS, inMs } from './keeping.js';
 import { SecretStore } from './secrets.js';
-import type { CheckedSettings } from './settings.js';
+import { type CheckedSettings, isOfFiles } from './settings.js';
 import { sourceHash } from './source-hash.js';
 import { KEYRING } from './tokens.js';
 import { lockJob } from './transition.js';
@@ -41,6 +41,7 @@ export class JobCredentials {
     const job = await lockJob(manager, id);
     if (job === null) throw jobError('NOT_FOUND');
     if (!TAKES_CREDENTIALS.includes(job.state)) throw jobError('INVALID_STATE', { state: job.state });
+    if (isOfFiles(job.source) && settings.secret !== undefined) throw jobError('FILES_GONE', { side: 'source' });
     if (settings.secret !== undefined) await notOfBatchLogin(manager, id);
     await this.seal(manager, job, settings, who.sub);
     await this.audit.record({ ...by(who), action: 'credentials.set', job: id, mailbox: job.mailbox }, manager);

@@ -9,7 +9,7 @@ import type { Actor } from './contract.js';
 import type { JobEntity } from './entities.js';
 import type { SourceSettings } from './job.js';
 import { hasSource } from './job-view.js';
-import { invalid } from './settings.js';
+import { invalid, isOfFiles } from './settings.js';
 import { TEST_VALID_MS } from './source-hash.js';
 
 /** What must hold before somebody's mailbox is dialled for a job. */
@@ -33,13 +33,17 @@ export class JobGate {
     const { domain } = await this.admission.mailbox(ref);
     await this.admission.may(who, ref, domain, replace);
     await this.dialable(source, mailbox);
-    if (!held.source) throw jobError('CREDENTIALS_REQUIRED', { side: 'source' });
+    if (!held.source) throw jobError(missingSecret(source), { side: 'source' });
     if (this.options.destinationNeedsSecret && !held.destination)
       throw jobError('CREDENTIALS_REQUIRED', { side: 'destination' });
     if (await this.attempts.isLocked(accountSubject(source))) throw jobError('RATE_LIMITED');
     // A start without a test is one; those who start whole domains are held by the limits on accounts alone.
     const alone = !who.visibility.all && who.visibility.domains.length === 0;
-    if (alone && (await this.passed(job)) === null && !(await this.attempts.takeTest(who.tenant, who.sub, source.host)))
+    if (
+      alone &&
+      (await this.passed(job)) === null &&
+      !(await this.attempts.takeTest(who.tenant, who.sub, source.host || undefined))
+    )
       throw jobError('RATE_LIMITED');
     if (replace)
       await this.audit.demand({ ...by(who), action: 'job.replace', mailbox, ...(job.id ? { job: job.id } : {}) });
@@ -47,6 +51,7 @@ export class JobGate {
 
   /** @throws JobError SAME_MAILBOX, TARGET_NOT_ALLOWED, PORT_NOT_ALLOWED, HOST_NOT_FOUND */
   async dialable(source: SourceSettings, mailbox: string): Promise<void> {
+    if (isOfFiles(source)) return;
     this.admission.notItself(source, mailbox);
     await this.admission.target(source);
   }
@@ -60,4 +65,10 @@ export class JobGate {
     );
     return row?.at ?? null;
   }
+}
+
+/** What is wrong when nothing is sealed for the source. */
+export function missingSecret(source: SourceSettings): string {
+  if (!isOfFiles(source)) return 'CREDENTIALS_REQUIRED';
+  return source.files.length === 0 ? 'FILES_MISSING' : 'FILES_GONE';
 }

@@ -11,7 +11,7 @@ import { JobCredentials } from './job-credentials.js';
 import { JobGate } from './job-gate.js';
 import { hasSource } from './job-view.js';
 import { SecretStore } from './secrets.js';
-import { type CheckedSettings, checkSettings, invalid } from './settings.js';
+import { type CheckedSettings, checkSettings, invalid, isOfFiles } from './settings.js';
 import { mayKeepSecret, sameSource } from './source-change.js';
 import { lockJob } from './transition.js';
 
@@ -33,7 +33,7 @@ export class JobSettings {
   async change(who: Actor, before: JobEntity, patch: JobPatch): Promise<JobEntity> {
     const { id } = before;
     if (!PATCHABLE.includes(before.state)) throw jobError('INVALID_STATE', { state: before.state });
-    const settings = checkSettings(patch);
+    const settings = keepingFiles(before, checkSettings(patch));
     if (before.state !== 'draft') onlyAtRest(before, settings);
     if (settings.secret !== undefined || changesSource(before, settings)) await notOfBatchLogin(this.db.manager, id);
     checkConfirmation(settings, before.mailbox, false);
@@ -78,8 +78,7 @@ export class JobSettings {
     else if (settings.source !== undefined && hasSource(job) && changesSource(job, settings)) {
       job.sourceHash = null;
       const typedByHim = await this.secrets.typedBy(manager, [job.id], who.sub);
-      if (!mayKeepSecret(job.source, settings.source, typedByHim))
-        await this.secrets.remove(manager, job.id, ['source-password', 'source-token']);
+      if (!mayKeepSecret(job.source, settings.source, typedByHim)) await this.secrets.removeSource(manager, job.id);
     }
     await this.credentials.seal(manager, job, settings, who.sub);
   }
@@ -116,6 +115,11 @@ function onlyAtRest(job: JobEntity, settings: CheckedSettings): void {
     throw invalid({ 'source.username': 'cannot be changed after the start' });
   if (source.host !== host.toLowerCase() && job.copied + job.alreadyThere > 0)
     throw invalid({ 'source.host': 'cannot be changed once something was copied' });
+}
+
+/** A source of files stays what was uploaded: only Uploads changes that. */
+function keepingFiles(job: JobEntity, settings: CheckedSettings): CheckedSettings {
+  return isOfFiles(settings.source) && isOfFiles(job.source) ? { ...settings, source: undefined } : settings;
 }
 
 function changesSource(job: JobEntity, { source }: CheckedSettings): boolean {

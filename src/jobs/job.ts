@@ -39,6 +39,16 @@ export interface SourceLogin {
   readonly template?: string;
 }
 
+/** A calendar or contact file that was uploaded for a migration. */
+export interface SourceFile {
+  readonly id: string;
+  /** As the person's computer named it, without a path. */
+  readonly name: string;
+  readonly bytes: number;
+  /** Lower-case hex, of all bytes. */
+  readonly sha256: string;
+}
+
 /** The old account without its secret, as it is stored, shown and sent to the API. */
 export interface SourceSettings {
   readonly type: string;
@@ -54,6 +64,8 @@ export interface SourceSettings {
   readonly dav?: { readonly url: string };
   readonly ews?: { readonly url: string };
   readonly options?: Readonly<Record<string, unknown>>;
+  /** Of type 'files', which has no host ('', port 0) and names the files as its user name. */
+  readonly files?: readonly SourceFile[];
 }
 
 export interface JobFilters {

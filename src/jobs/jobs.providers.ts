@@ -15,6 +15,7 @@ import { Outbox } from './outbox.js';
 import { PasswordLinks } from './password-links.js';
 import { SecretStore } from './secrets.js';
 import { KEYRING } from './tokens.js';
+import { Uploads } from './uploads.js';
 
 /** What both halves of the plugin need; they bring PLUGIN_OPTIONS, HOST_PANEL, the data source and the Doorbell. */
 export const JOBS_PROVIDERS: Provider[] = [
@@ -32,4 +33,5 @@ export const JOBS_PROVIDERS: Provider[] = [
   JobsService,
   ConnectionTestsService,
   PasswordLinks,
+  Uploads,
 ];

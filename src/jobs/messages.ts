@@ -90,6 +90,39 @@ export const MESSAGES: Readonly<Record<string, Words>> = {
     message: 'There is no calendar entry and no contact in this file.',
     action: 'Export your calendar as .ics or your contacts as .vcf, and take that file.',
   },
+  FILES_MISSING: {
+    message: 'No file was uploaded yet.',
+    action: 'Choose the .ics and .vcf files that you want to import.',
+  },
+  FILES_GONE: {
+    message: 'The uploaded files are not kept any longer.',
+    action: 'Start a new migration with the files: what was copied already is not copied twice.',
+  },
+  FILE_EMPTY: { message: 'This file is empty.', action: 'Export your calendar or contacts again.' },
+  FILE_IS_ARCHIVE: {
+    message: 'This is a compressed archive.',
+    action: 'Unpack it on your computer, then upload the .ics and .vcf files that are in it.',
+  },
+  FILE_NOT_CALENDAR: {
+    message: 'This is no calendar or contact file.',
+    action: 'Export your calendar as .ics or your contacts as .vcf, and take that file.',
+  },
+  FILE_TOO_LARGE: {
+    message: 'This file is larger than 64 MB.',
+    action: 'Export one calendar at a time, or leave attachments out.',
+  },
+  TOO_MANY_FILES: {
+    message: 'A migration takes at most 10 files.',
+    action: 'Remove one, or start another migration with the rest afterwards.',
+  },
+  UPLOADS_FULL: {
+    message: 'There is no room for more files of this mailbox at the moment.',
+    action: 'Remove files, or discard migrations that you began earlier, then upload again.',
+  },
+  FILE_CHANGED: {
+    message: 'An uploaded file cannot be read any more.',
+    action: 'Start a new migration with the files: what was copied already is not copied twice.',
+  },
   RATE_LIMITED: {
     message: 'There were too many tries.',
     action: 'Wait a while before you try again.',

@@ -15,6 +15,8 @@ export const SECRET_FIELDS = [
   'destination-password',
 ] as const;
 export type SecretField = (typeof SECRET_FIELDS)[number];
+/** Keys of uploaded files: one for each, named by the file's id. */
+export const FILE_KEY = 'source-file/';
 /**
  * The batch whose administrator opens the job's old account ($1 is the job): his password is sealed once, with the batch.
  * Only while the job's source is exactly what the batch made of it: whoever may change a job must not be able to turn
@@ -54,6 +56,20 @@ export class SecretStore {
     await this.put(manager, at, 'destination-password', secret.password, until);
   }
 
+  /** The file goes with it: see the table `uploaded_files`. @returns the row's id. */
+  putFileKey(manager: EntityManager, at: SecretOwner, file: string, key: string, until: Date): Promise<string> {
+    return this.put(manager, at, `${FILE_KEY}${file}`, key, until);
+  }
+
+  /** Everything that was sealed for the source, files included. */
+  async removeSource(manager: EntityManager, owner: string): Promise<void> {
+    await manager.query(`DELETE FROM mailferry.credentials WHERE owner = $1 AND field LIKE 'source-%'`, [owner]);
+  }
+
+  async removeFile(manager: EntityManager, owner: string, file: string): Promise<void> {
+    await manager.query(`DELETE FROM mailferry.credentials WHERE owner = $1 AND field = $2`, [owner, FILE_KEY + file]);
+  }
+
   /** What is there for a job and not expired, an administrator's password sealed with its batch included. */
   async held(
     owner: string,
@@ -66,7 +82,9 @@ export class SecretStore {
     );
     const fields = rows.map(({ field }) => field);
     return {
-      source: fields.includes('source-password') || fields.includes('source-token'),
+      source: fields.some(
+        (field) => field === 'source-password' || field === 'source-token' || field.startsWith(FILE_KEY),
+      ),
       destination: fields.includes('destination-password'),
     };
   }
@@ -101,15 +119,16 @@ export class SecretStore {
   private async put(
     manager: EntityManager,
     { tenant, owner, typedBy }: SecretOwner,
-    field: SecretField,
+    field: SecretField | `${typeof FILE_KEY}${string}`,
     secret: string,
     until: Date,
-  ): Promise<void> {
+  ): Promise<string> {
     const { keyId, wrappedKey, nonce, ciphertext } = seal(this.keyring, secret, { tenant, owner, field });
-    await manager.query(
+    const [row]: { id: string }[] = await manager.query(
       `INSERT INTO mailferry.credentials (tenant, owner, field, key_id, wrapped_key, nonce, ciphertext, expires_at, typed_by)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id`,
       [tenant, owner, field, keyId, wrappedKey, nonce, ciphertext, until, typedBy],
     );
+    return row!.id;
   }
 }

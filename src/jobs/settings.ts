@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { parseHost } from '../mailbox/address.js';
 import { ITEM_KINDS, type ItemKind } from '../mailbox/kinds.js';
 import { JobError, type DestinationSecret, type NewJob, type SourceSecret } from './contract.js';
-import type { JobFilters, JobOptions, SourceSettings } from './job.js';
+import type { JobFilters, JobOptions, SourceFile, SourceSettings } from './job.js';
 
 /** SECURITY, destination: characters that could end a composite login or a path. */
 const NEVER_IN_ADDRESS = /[*%\\/\s\u0000-\u001f\u007f-\u009f]/;
@@ -84,6 +84,8 @@ const SOURCE = z.strictObject({
     .refine((options) => !Object.keys(options).some((key) => /pass|secret|token/i.test(key)), 'may hold no secret')
     .optional(),
 });
+/** Its files are uploaded to the job afterwards (Uploads). */
+const FILES_SOURCE = z.object({ type: z.literal('files') }).transform((): SourceSettings => NO_FILES);
 const SECRET = z.strictObject({ password: line(MAX_SECRET).optional(), token: line(MAX_SECRET).optional() });
 const DESTINATION = z.strictObject({ username: line(320).optional(), password: line(MAX_SECRET) });
 const ITEMS = z
@@ -131,6 +133,8 @@ const PATCH = z.object({
   form: FORM.refine(storable, CANNOT_BE_KEPT).optional(),
 });
 
+const FILES_PATCH = PATCH.extend({ source: FILES_SOURCE });
+
 /** What came in, checked and in its one spelling. */
 export interface CheckedSettings {
   readonly source?: SourceSettings;
@@ -146,10 +150,25 @@ export interface CheckedSettings {
 
 /** @throws JobError VALIDATION; `details` has one sentence for each wrong field, by its dotted path. */
 export function checkSettings(settings: Partial<Omit<NewJob, 'mailbox'>>): CheckedSettings {
-  const checked = check(PATCH, settings);
+  const checked = check<CheckedSettings>(isOfFiles(settings.source) ? FILES_PATCH : PATCH, settings);
   return checked.secret === undefined || checked.secret.password !== undefined || checked.secret.token !== undefined
     ? checked
     : { ...checked, secret: undefined };
+}
+
+/** A migration from uploaded files, before the first one. */
+export const NO_FILES: SourceSettings = {
+  type: 'files',
+  provider: 'files',
+  host: '',
+  port: 0,
+  security: 'tls',
+  username: '',
+  files: [],
+};
+
+export function isOfFiles(source: unknown): source is SourceSettings & { files: readonly SourceFile[] } {
+  return typeof source === 'object' && source !== null && 'type' in source && source.type === 'files';
 }
 
 /** Lower case. @throws JobError VALIDATION */

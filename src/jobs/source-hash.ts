@@ -10,7 +10,7 @@ export const TEST_VALID_MS = 24 * 60 * 60 * 1000;
  * first master key: whoever has only the database cannot try passwords against it.
  */
 export function sourceHash(keyring: Keyring, source: SourceSettings, secret: SourceSecret): string {
-  const { type, host, port, security, username, caFingerprint, login, dav, ews, options } = source;
+  const { type, host, port, security, username, caFingerprint, login, dav, ews, options, files } = source;
   return keyring.mac(
     'passed-tests',
     JSON.stringify([
@@ -18,6 +18,8 @@ export function sourceHash(keyring: Keyring, source: SourceSettings, secret: Sou
       Object.entries(options ?? {}).sort(([a], [b]) => (a < b ? -1 : 1)),
       [secret.password ?? null, secret.token ?? null],
       ...(login === undefined ? [] : [[login.method, login.username, login.template ?? null]]),
+      // Not the names' keys: who has the id and the content's hash right has the files.
+      ...(files === undefined ? [] : [files.map(({ id, sha256 }) => [id, sha256])]),
     ]),
   );
 }

@@ -3,13 +3,13 @@ import type { Security } from '../mailbox/target.js';
 
 /**
  * How an account of this provider can be moved today. `imap`: now. `ews`: now, with all it has, over Exchange's web
- * services. `imap-soon-oauth`: over IMAP once we can sign in with
+ * services. `dav`: now, it has no mail. `files`: now, from files that are uploaded. `imap-soon-oauth`: over IMAP once we can sign in with
  * OAuth, so not now. `not-available`: by no way we have.
  */
-export type Availability = 'imap' | 'ews' | 'imap-soon-oauth' | 'not-available';
+export type Availability = 'imap' | 'ews' | 'dav' | 'files' | 'imap-soon-oauth' | 'not-available';
 
 /** What the server takes as a user name. */
-export type UsernameForm = 'address' | 'local-part' | 'domain-user' | 'any';
+export type UsernameForm = 'address' | 'local-part' | 'domain-user' | 'account' | 'any';
 
 /**
  * Whether a kind of item can be moved. `yes`: now. `not-yet`: the provider gives it, but we cannot fetch it yet.

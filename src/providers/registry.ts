@@ -1,6 +1,7 @@
 import { aol } from './aol.js';
 import { exchange } from './exchange.js';
 import { fastmail } from './fastmail.js';
+import { files } from './files.js';
 import { gmail } from './gmail.js';
 import { gmx } from './gmx.js';
 import { icewarp } from './icewarp.js';
@@ -10,10 +11,11 @@ import { kerio } from './kerio.js';
 import { mailboxOrg } from './mailbox-org.js';
 import { mailenable } from './mailenable.js';
 import { microsoft365 } from './microsoft365.js';
+import { nextcloud } from './nextcloud.js';
 import { openXchange } from './open-xchange.js';
 import { outlook } from './outlook.js';
 import { pop } from './pop.js';
-import type { Provider, ProviderServer } from './provider.js';
+import type { Availability, Provider, ProviderServer } from './provider.js';
 import { smartermail } from './smartermail.js';
 import { sogo } from './sogo.js';
 import { yahoo } from './yahoo.js';
@@ -40,7 +42,9 @@ export const PROVIDERS: readonly Provider[] = [
   icewarp,
   openXchange,
   sogo,
+  nextcloud,
   otherImap,
+  files,
   pop,
 ];
 
@@ -50,8 +54,10 @@ export function providerFor(id: string): Provider | null {
   return BY_ID.get(id) ?? null;
 }
 
+const READ_NOW: readonly Availability[] = ['imap', 'ews', 'dav', 'files'];
+
 export function isAvailable(provider: Provider): boolean {
-  return provider.comes === 'imap' || provider.comes === 'ews';
+  return READ_NOW.includes(provider.comes);
 }
 
 export interface MailDomain {

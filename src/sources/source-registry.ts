@@ -1,6 +1,7 @@
 import { DavSource, type DavSourceOptions } from './dav/dav-source.js';
 import { GmailSource, type GmailSourceOptions } from './gmail/gmail-source.js';
 import { EwsSource, type EwsSourceOptions } from './ews/ews-source.js';
+import { FilesSource, type FilesSourceOptions } from './files/files-source.js';
 import type { Source } from './source.js';
 
 /** What each kind of source is built from. A new source is a line here and in the list below. */
@@ -8,6 +9,7 @@ export interface SourceOptions {
   readonly imap: GmailSourceOptions;
   readonly dav: DavSourceOptions;
   readonly ews: EwsSourceOptions;
+  readonly files: FilesSourceOptions;
 }
 export type SourceKind = keyof SourceOptions;
 
@@ -16,6 +18,7 @@ const SOURCES: { readonly [Kind in SourceKind]: (options: SourceOptions[Kind]) =
   imap: (options) => new GmailSource(options),
   dav: (options) => new DavSource(options),
   ews: (options) => new EwsSource(options),
+  files: (options) => new FilesSource(options),
 };
 
 export function isSourceKind(kind: string): kind is SourceKind {

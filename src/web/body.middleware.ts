@@ -1,5 +1,6 @@
 import type { NextFunction, Request, Response } from './http.js';
 import { addField, readMultipart, tooLarge } from './multipart.js';
+import { UploadForm } from './upload-form.js';
 import { WebError } from './web-error.js';
 
 /** Largest body of a request: a list of 5,000 folders to leave out fits many times (bytes). */
@@ -36,6 +37,29 @@ export async function readLargeBody(req: Request): Promise<void> {
   }
 }
 let largeBodies = 0;
+
+/** Forms whose files are read by the route itself, and how many of them at once. */
+const uploads = new WeakMap<object, UploadForm>();
+const UPLOADS_AT_ONCE = 4;
+let openUploads = 0;
+
+/** For a route that takes files as they come. A form without files is read like any other. @throws WebError */
+export async function beginUpload(req: Request, res: Response): Promise<void> {
+  if (!waiting.has(req) || !isFile(req)) return;
+  waiting.delete(req);
+  if (openUploads >= UPLOADS_AT_ONCE)
+    throw new WebError('RATE_LIMITED', 'Several uploads are being read right now. Please try again in a moment.');
+  openUploads += 1;
+  res.once('close', () => (openUploads -= 1));
+  const form = await UploadForm.begin(req);
+  uploads.set(req, form);
+  req.body = form.fields;
+}
+
+/** Null: the request is no form with files. */
+export function uploadOf(req: Request): UploadForm | null {
+  return uploads.get(req) ?? null;
+}
 
 /** Reads JSON and form bodies where the host has not done so, and refuses what is too long either way. */
 export function readBody(req: Request, _res: Response, next: NextFunction): void {

@@ -11,6 +11,7 @@ export const SUPPORT_API = Symbol('mailferry.web.support');
 export const FLEET_API = Symbol('mailferry.web.fleet');
 export const AUDIT_API = Symbol('mailferry.web.audit');
 export const PASSWORD_LINKS_API = Symbol('mailferry.web.password-links');
+export const UPLOADS_API = Symbol('mailferry.web.uploads');
 export const WEB_DATABASE = Symbol('mailferry.web.database');
 export const WEB_QUEUE = Symbol('mailferry.web.queue');
 

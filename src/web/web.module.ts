@@ -13,6 +13,7 @@ import { BatchesController } from './api/batches.controller.js';
 import { ConnectionTestsController } from './api/connection-tests.controller.js';
 import { EventStreams } from './api/event-streams.js';
 import { EventsController } from './api/events.controller.js';
+import { FilesController } from './api/files.controller.js';
 import { JobsController } from './api/jobs.controller.js';
 import { OpenApiController } from './api/openapi.controller.js';
 import { ReportsController } from './api/reports.controller.js';
@@ -41,6 +42,7 @@ export const API_CONTROLLERS: Type[] = [
   ConnectionTestsController,
   EventsController,
   ReportsController,
+  FilesController,
   JobsController,
   BatchesController,
 ];

@@ -4,6 +4,7 @@ import { Attempts, type Reservation, signInSubjects } from '../jobs/attempts.js'
 import type { Discovered } from '../jobs/contract.js';
 import { ConnectionTestEntity } from '../jobs/entities.js';
 import type { SourceSettings, TestResult } from '../jobs/job.js';
+import { missingSecret } from '../jobs/job-gate.js';
 import { wordsFor } from '../jobs/messages.js';
 import { TransferError } from '../mailbox/transfer-error.js';
 import type { DestinationGrant, HostPanel } from '../panel/host-panel.js';
@@ -106,8 +107,7 @@ export class ConnectionTester {
     const settings = test.source;
     for (const secret of [secrets.source.password, secrets.source.token])
       if (secret !== undefined) scrubber.add(secret, settings.username);
-    if (secrets.source.password === undefined && secrets.source.token === undefined)
-      return failed('CREDENTIALS_REQUIRED');
+    if (Object.keys(secrets.source).length === 0) return failed(missingSecret(settings));
     const source = new GuardedSource(
       this.endpoints.source(settings, secrets.source, undefined, {
         kinds: test.items,

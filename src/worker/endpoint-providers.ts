@@ -26,7 +26,9 @@ import {
   STAGING,
 } from './endpoints.js';
 import { openLedger } from './open-ledger.js';
+import { createSource } from '../sources/source-registry.js';
 import { SourceSlots } from './source-slots.js';
+import { storedFiles } from './stored-files.js';
 import { VolumeMeter } from './volume-meter.js';
 import { type SharedLimits, withinLimits } from './within-limits.js';
 
@@ -41,9 +43,9 @@ export const ENDPOINT_PROVIDERS: Provider[] = [
   VolumeMeter,
   {
     provide: ENDPOINTS,
-    inject: [PLUGIN_OPTIONS, SourceSlots, VolumeMeter],
-    useFactory: (options: ResolvedOptions, slots: SourceSlots, meter: VolumeMeter): Endpoints =>
-      realEndpoints(options, { slots, meter }),
+    inject: [getDataSourceToken('mailferry'), PLUGIN_OPTIONS, SourceSlots, VolumeMeter],
+    useFactory: (db: DataSource, options: ResolvedOptions, slots: SourceSlots, meter: VolumeMeter): Endpoints =>
+      realEndpoints(db, options, { slots, meter }),
   },
   {
     provide: LINKS,
@@ -75,10 +77,11 @@ function traced(policy: ConnectPolicy, trace: ProtocolTrace | undefined): Connec
   return trace === undefined ? policy : { ...policy, trace };
 }
 
-function realEndpoints(options: ResolvedOptions, limits: SharedLimits): Endpoints {
+function realEndpoints(db: DataSource, options: ResolvedOptions, limits: SharedLimits): Endpoints {
   const policy: ConnectPolicy = { ...options.egress, deadlineMs: CONNECT_MS };
   return {
     source: (settings, secret, say, reading = {}, trace) => {
+      if (settings.type === 'files') return createSource('files', { files: storedFiles(db, settings, secret) });
       const ground = { reading, policy: traced(policy, trace), worker: options.worker };
       return withinLimits(limits, settings, options.worker.connections, say, (permit) =>
         openSource(settings, secret, ground, { permit, ...readingOptions(reading) }),

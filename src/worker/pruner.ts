@@ -11,6 +11,8 @@ import { SecretOpener } from './secret-opener.js';
 const BATCH = 500;
 /** A worker that has been silent for a day is of no interest any more (h). */
 const WORKER_HOURS = 24;
+/** No upload takes longer (h). */
+const UPLOAD_HOURS = 1;
 /** Volumes count for a day (h). */
 const VOLUME_HOURS = 48;
 /** What was sent, or could not be sent, and links that nobody used are kept so long (d). */
@@ -61,6 +63,12 @@ export class Pruner {
       this.run(
         `DELETE FROM mailferry.password_links WHERE used_at IS NULL AND expires_at < now() - make_interval(days => $1)`,
         [NOTICE_DAYS],
+      ),
+    );
+    await this.step('uploads that broke off', () =>
+      this.run(
+        `DELETE FROM mailferry.uploaded_files WHERE credential IS NULL AND created_at < now() - make_interval(hours => $1)`,
+        [UPLOAD_HOURS],
       ),
     );
     await this.step('old master keys', () => this.opener.rewrapAll());

@@ -6,6 +6,7 @@ import { Attempts } from '../jobs/attempts.js';
 import { JobEntity } from '../jobs/entities.js';
 import type { JobRunner } from '../jobs/job.js';
 import { JobChanges } from '../jobs/job-changes.js';
+import { missingSecret } from '../jobs/job-gate.js';
 import { reasonFor } from '../jobs/messages.js';
 import { type Ledger, LeaseLost } from '../ledger/ledger.js';
 import type { Staging } from '../mailbox/item.js';
@@ -169,8 +170,7 @@ export class RunJob {
     const secrets = await this.opener.openJob(job.tenant, job.id, settings);
     for (const secret of [secrets.source.password, secrets.source.token])
       if (secret !== undefined) scrubber.add(secret, settings.username);
-    if (secrets.source.password === undefined && secrets.source.token === undefined)
-      throw needed('CREDENTIALS_REQUIRED', 'source');
+    if (Object.keys(secrets.source).length === 0) throw needed(missingSecret(settings), 'source');
 
     const mailbox = { tenantId: job.tenant, address: job.mailbox };
     bench.access = this.accesses.open({

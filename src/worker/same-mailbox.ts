@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { namesMailbox } from '../jobs/admission.js';
 import type { SourceSettings } from '../jobs/job.js';
+import { isOfFiles } from '../jobs/settings.js';
 import { parseHost } from '../mailbox/address.js';
 import { systemResolve } from '../mailbox/resolve.js';
 import type { DestinationGrant } from '../panel/host-panel.js';
@@ -12,6 +13,7 @@ const IMAP_PORTS: readonly number[] = [143, 993];
 @Injectable()
 export class SameMailbox {
   async suspects(source: SourceSettings, grant: DestinationGrant, mailbox: string): Promise<boolean> {
+    if (isOfFiles(source)) return false;
     if (!namesMailbox(source.username, mailbox) && !namesMailbox(source.username, loginOf(grant))) return false;
     for (const theirs of placesOf(source))
       for (const ours of placesOfGrant(grant)) if (await isSame(ours, theirs)) return true;

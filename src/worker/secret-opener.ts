@@ -7,7 +7,7 @@ import type { DestinationSecret, SourceSecret } from '../jobs/contract.js';
 import { CredentialEntity } from '../jobs/entities.js';
 import type { SourceSettings } from '../jobs/job.js';
 import { reasonFor } from '../jobs/messages.js';
-import { ADMIN_SECRET_OWNER, type SecretField } from '../jobs/secrets.js';
+import { ADMIN_SECRET_OWNER, FILE_KEY, type SecretField } from '../jobs/secrets.js';
 import { KEYRING } from '../jobs/tokens.js';
 import { type ErrorSide, TransferError } from '../mailbox/transfer-error.js';
 
@@ -61,13 +61,19 @@ export class SecretOpener {
       found.set(row.field, this.open(row));
       await this.renew(row);
     }
+    const files = [...found].filter(([field]) => field.startsWith(FILE_KEY));
+    const fileKeys = Object.fromEntries(files.map(([field, key]) => [field.slice(FILE_KEY.length), key]));
     const get = (field: SecretField): string | undefined => found.get(field);
     const password = get('source-password');
     const token = get('source-token');
     const username = get('destination-username');
     const secret = get('destination-password');
     return {
-      source: { ...(password === undefined ? {} : { password }), ...(token === undefined ? {} : { token }) },
+      source: {
+        ...(password === undefined ? {} : { password }),
+        ...(token === undefined ? {} : { token }),
+        ...(files.length === 0 ? {} : { fileKeys }),
+      },
       destination: secret === undefined ? null : { ...(username === undefined ? {} : { username }), password: secret },
     };
   }

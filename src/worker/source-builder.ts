@@ -38,7 +38,8 @@ export function openSource(
   more: Partial<GmailSourceOptions> = {},
 ): Source {
   const { type } = settings;
-  if (!isSourceKind(type)) throw unsupported();
+  // Files are read from the database, not from a server (endpoint-providers.ts).
+  if (!isSourceKind(type) || type === 'files') throw unsupported();
   if (type === 'ews') return ewsSource(settings, secret, ground, more);
   if (settings.login?.method === 'impersonation' || settings.login?.method === 'delegate') throw unsupported();
   if (type === 'dav') return davSource(settings, secret, ground, addressOf(settings));

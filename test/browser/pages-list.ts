@@ -1,5 +1,6 @@
 import type { JobView } from '../../src/jobs/job.js';
 import { reasonFor } from '../../src/jobs/messages.js';
+import { NO_FILES } from '../../src/jobs/settings.js';
 import { STEPS } from '../../src/web/wizard/steps.js';
 import { batchPages } from './batch-pages.js';
 import { actorFor, failedTest, FOLDERS, OLD, PASSED, PROGRESS, putJob, UNTRUSTED } from './stage.js';
@@ -43,6 +44,44 @@ export async function putDraft(
   return job.id;
 }
 
+/** A draft with files that were looked into. */
+async function putFiles(web: WebApp, mailbox: string): Promise<string> {
+  const who = actorFor(mailbox);
+  const form = { provider: 'files', kinds: ['contacts', 'calendars'], done: FORM.done };
+  const { job } = await web.room.jobs.create(who, {
+    mailbox,
+    source: NO_FILES,
+    items: ['contacts', 'calendars'],
+    form,
+  });
+  const names = ['Family.ics', 'contacts-2026-03-01 (exported from the telephone, all of them).vcf'];
+  for (const name of names) await web.room.uploads.add(who, job.id, name, content());
+  web.room.nextTest = {
+    ...PASSED,
+    gives: ['contacts', 'calendars'],
+    folders: [
+      { path: 'Family', levels: ['Family'], kind: 'calendars', items: 812, bytes: 912_000 },
+      { path: names[1]!, levels: [names[1]!], kind: 'contacts', items: 240, bytes: 1_812_000 },
+    ],
+    totals: { folders: 2, items: 1052, bytes: 2_724_000 },
+    plan: {
+      ...PASSED.plan!,
+      folders: [
+        { from: 'Family', kind: 'calendars', to: 'Family', exists: false },
+        { from: names[1]!, kind: 'contacts', to: names[1]!, exists: false },
+      ],
+      leftOut: [],
+    },
+  };
+  const run = await web.room.tests.request(who, { job: job.id });
+  await web.room.jobs.patch(who, job.id, { form: { ...form, run } });
+  return job.id;
+}
+
+async function* content(): AsyncGenerator<Uint8Array> {
+  yield Buffer.from(`BEGIN:VCARD\r\n${'NOTE:x\r\n'.repeat(20_000)}END:VCARD\r\n`);
+}
+
 const STARTED = { startedAt: '2026-03-02T08:15:00.000Z', createdAt: '2026-03-02T08:10:00.000Z' };
 const ENDED = { ...STARTED, finishedAt: '2026-03-02T10:02:00.000Z' };
 const DONE = {
@@ -72,6 +111,20 @@ export async function everyPage(web: WebApp): Promise<Shown[]> {
     form: { provider: 'gmail', done: ['type', 'existing', 'items'] },
   });
   list.push({ name: 'step-4-gmail', who: 'alice', path: `/new/${gmail.job.id}/connection` });
+  for (const [name, provider] of [
+    ['step-4-nextcloud', 'nextcloud'],
+    ['step-4-files-none', 'files'],
+  ] as const) {
+    const { job } = await web.room.jobs.create(actorFor(alice), {
+      mailbox: alice,
+      ...(provider === 'files' && { source: NO_FILES }),
+      form: { provider, kinds: ['contacts', 'calendars'], done: ['type', 'existing', 'items'] },
+    });
+    list.push({ name, who: 'alice', path: `/new/${job.id}/connection` });
+  }
+  const uploaded = await putFiles(web, alice);
+  for (const step of ['items', 'connection', 'test', 'review'])
+    list.push({ name: `files-${step}`, who: 'alice', path: `/new/${uploaded}/${step}` });
   const passed = await putDraft(web, alice, PASSED);
   for (const [i, step] of STEPS.entries())
     if (i > 0) list.push({ name: `step-${i + 1}-${step}`, who: 'alice', path: `/new/${passed}/${step}` });

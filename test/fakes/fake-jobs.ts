@@ -16,9 +16,12 @@ import {
   type NewJob,
   type NewTest,
   type SourceSecret,
+  type UploadsApi,
   type Visibility,
 } from '../../src/jobs/contract.js';
-import type { JobAction, JobView, TestResult, TestView } from '../../src/jobs/job.js';
+import type { JobAction, JobView, SourceFile, TestResult, TestView } from '../../src/jobs/job.js';
+import { wordsFor } from '../../src/jobs/messages.js';
+import { fileName, refuseFile } from '../../src/jobs/upload-check.js';
 import { allowedActions, isFinal, next } from '../../src/jobs/job-state.js';
 import { isVisible } from '../../src/jobs/visibility.js';
 import type { JobEventMessage, ProgressApi } from '../../src/progress/contract.js';
@@ -62,6 +65,7 @@ export class FakeRoom {
   readonly tests = new FakeConnectionTests(this);
   readonly progress = new FakeProgress(this);
   readonly reports = new FakeReports(this);
+  readonly uploads = new FakeUploads(this);
 
   /** Changes a job from outside, as the worker would; followers see it. */
   change(id: string, change: Partial<JobView>): JobView {
@@ -322,6 +326,48 @@ export class FakeConnectionTests implements ConnectionTestsApi {
 
   async discover(): Promise<Discovered> {
     return { found: false };
+  }
+}
+
+/** Keeps nothing but names and sizes; the real check of what is in a file. */
+export class FakeUploads implements UploadsApi {
+  constructor(private readonly room: FakeRoom) {}
+
+  async add(who: Actor, id: string, name: string, content: AsyncIterable<Uint8Array>): Promise<SourceFile> {
+    const record = this.draft(who, id);
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of content) chunks.push(chunk);
+    const all = Buffer.concat(chunks);
+    const code = refuseFile(all);
+    if (code !== null) throw new JobError(code, wordsFor(code).message);
+    const file = { id: randomUUID(), name: fileName(name), bytes: all.length, sha256: 'ab'.repeat(32) };
+    const others = (record.view.source.files ?? []).filter((one) => one.name !== file.name);
+    this.keep(record, [...others, file]);
+    return file;
+  }
+
+  async remove(who: Actor, id: string, file: string): Promise<void> {
+    const record = this.draft(who, id);
+    const { files = [] } = record.view.source;
+    if (!files.some((one) => one.id === file)) throw new JobError('NOT_FOUND', 'There is no such file.');
+    this.keep(
+      record,
+      files.filter((one) => one.id !== file),
+    );
+  }
+
+  private draft(who: Actor, id: string): FakeRecord {
+    const record = this.room.mine(who, id);
+    if (record.view.state !== 'draft') throw invalidState(record.view, 'upload');
+    if (record.view.source.type !== 'files') throw new JobError('VALIDATION', 'source.type is not files.');
+    return record;
+  }
+
+  private keep(record: FakeRecord, files: readonly SourceFile[]): void {
+    record.secret = files.length === 0 ? null : {};
+    record.passedAt = record.test = null;
+    const username = files.map(({ name }) => name).join(', ');
+    this.room.change(record.view.id, { source: { ...record.view.source, files, username } });
   }
 }
 

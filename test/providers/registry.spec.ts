@@ -35,7 +35,9 @@ it('the list shows the providers in the order customers know', () => {
       'IceWarp',
       'Open-Xchange',
       'SOGo',
+      'Nextcloud',
       'Other (IMAP)',
+      'Other (calendar and contact files)',
       'POP',
     ],
   ]);
@@ -51,9 +53,11 @@ describe.each(PROVIDERS.map((provider) => [provider.id, provider] as const))('%s
 
   it('promises what there is a source for: mail, and more where its address of calendars is known or asked for', () => {
     const more = ITEM_KINDS.filter((kind) => kind !== 'mail' && provider.gives[kind] === 'yes');
-    const bySource = provider.comes === 'ews' || provider.dav !== undefined || provider.id === 'imap';
+    const bySource = ['ews', 'files'].includes(provider.comes) || provider.dav !== undefined || provider.id === 'imap';
     if (more.length > 0) expect(bySource).toBe(true);
-    if (isAvailable(provider)) expect(provider.gives.mail).toBe('yes');
+    const hasMail = provider.comes === 'imap' || provider.comes === 'ews';
+    if (isAvailable(provider)) expect(provider.gives.mail).toBe(hasMail ? 'yes' : 'not-offered');
+    if (isAvailable(provider) && !hasMail) expect(more).not.toEqual([]);
   });
 
   it('names calendars and contacts only where they may be dialled, encrypted', () => {
@@ -74,7 +78,8 @@ describe.each(PROVIDERS.map((provider) => [provider.id, provider] as const))('%s
   });
 
   it('asks for the server where it has none of its own', () => {
-    if (isAvailable(provider) && serverFor(provider) === null) expect(provider.asksForServer).toBe(true);
+    const reached = isAvailable(provider) && provider.comes !== 'files';
+    if (reached && serverFor(provider) === null) expect(provider.asksForServer).toBe(true);
   });
 
   it('links to help over https only', () => expect(provider.help ?? 'https://').toMatch(/^https:\/\//));

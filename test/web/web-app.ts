@@ -13,6 +13,7 @@ import {
   CONNECTION_TESTS_API,
   FLEET_API,
   PASSWORD_LINKS_API,
+  UPLOADS_API,
   SUPPORT_API,
   JOBS_API,
   PROGRESS_API,
@@ -133,6 +134,7 @@ export async function startWeb(
     { provide: FLEET_API, useValue: fleet },
     { provide: AUDIT_API, useValue: audit },
     { provide: PASSWORD_LINKS_API, useValue: links },
+    { provide: UPLOADS_API, useValue: room.uploads },
     { provide: WEB_DATABASE, useValue: infrastructure },
     { provide: WEB_QUEUE, useValue: infrastructure },
   ];

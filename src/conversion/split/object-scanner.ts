@@ -67,6 +67,8 @@ export class ObjectScanner {
   private lineStart = 0;
   /** Of the same line, from earlier chunks. */
   private lineBytes: Uint8Array[] = [];
+  /** Its beginning is known to be a new line, or a part of the one before. */
+  private judged = false;
   private at = 0;
   private afterCr = false;
   private uid: string | null = null;
@@ -95,7 +97,7 @@ export class ObjectScanner {
       } else if (byte === CR) this.afterCr = true;
       else if (this.line.length < MOST_LOOKED_AT) this.line.push(byte);
     }
-    if (from < chunk.length) this.lineBytes.push(Buffer.from(chunk.subarray(from)));
+    if (from < chunk.length) this.goOn(chunk.subarray(from));
     this.at += chunk.length;
   }
 
@@ -108,17 +110,37 @@ export class ObjectScanner {
     return { objects: this.objects, calendars: this.calendars, leftOut: this.leftOut };
   }
 
-  /** A physical line: it goes on with the one before it, or that one is complete. */
+  /** A line that is longer than what is looked at of it need not be kept: it may have no end. */
+  private goOn(bytes: Uint8Array): void {
+    this.lineBytes.push(Buffer.from(bytes));
+    if (this.line.length < MOST_LOOKED_AT) return;
+    this.judgeLine();
+    this.hashLine(new Uint8Array());
+  }
+
   private endLine(end: number, rest: Uint8Array): void {
-    const text = Buffer.from(this.line).toString('latin1');
-    const start = this.lineStart;
+    this.judgeLine();
+    this.hashLine(rest);
     this.line = [];
     this.lineStart = end;
-    if (text.startsWith(' ') || text.startsWith('\t')) this.pending.text += text.slice(1);
-    else {
-      this.take(start);
-      this.pending = { text, start };
+    this.judged = false;
+  }
+
+  /** A physical line: it goes on with the one before it, or that one is complete. */
+  private judgeLine(): void {
+    if (this.judged) return;
+    this.judged = true;
+    const text = Buffer.from(this.line).toString('latin1');
+    const start = this.lineStart;
+    if (text.startsWith(' ') || text.startsWith('\t')) {
+      if (this.pending.text.length < MOST_LOOKED_AT) this.pending.text += text.slice(1);
+      return;
     }
+    this.take(start);
+    this.pending = { text, start };
+  }
+
+  private hashLine(rest: Uint8Array): void {
     if (this.inItem()) for (const part of [...this.lineBytes, rest]) this.hash.update(part);
     this.lineBytes = [];
   }

@@ -1,20 +1,10 @@
 import { createHash } from 'node:crypto';
-import { ConversionError } from '../../conversion/conversion-error.js';
 import { prepareForStore } from '../../conversion/prepare.js';
 import { isRefused } from '../../conversion/prepared.js';
 import { targetProfile } from '../../conversion/target-profiles.js';
-import {
-  type ByteRange,
-  type FileIndex,
-  type FoundObject,
-  type ObjectKind,
-  ObjectScanner,
-} from '../../conversion/split/object-scanner.js';
-import { assemble, rangesOf } from '../../conversion/split/split.js';
 import type { SourceFolder, SourceFolderId } from '../../mailbox/folder.js';
 import type {
   ItemDescription,
-  ItemKey,
   ItemMeta,
   ItemRef,
   Note,
@@ -23,65 +13,61 @@ import type {
   Staging,
   SyncState,
 } from '../../mailbox/item.js';
-import type { ItemKind } from '../../mailbox/kinds.js';
+import { ITEM_KINDS, type ItemKind } from '../../mailbox/kinds.js';
 import { TransferError } from '../../mailbox/transfer-error.js';
 import { MAX_SCAN_PAGE, type Source, type SourceAccount, type SourceFacts } from '../source.js';
 import { describeObject } from './describe.js';
+import { type Entry, FileEntries, fileError, type UploadedFile } from './file-entries.js';
 
-/** A file that a person uploaded, wherever it is kept. Its bytes never change. */
-export interface UploadedFile {
-  /** As the person named it, e.g. `calendar.ics`. */
-  readonly name: string;
-  readonly size: number;
-  /** Lower-case hex SHA-256 of all bytes. */
-  readonly sha256: string;
-  /** Bytes [start, end). @throws TransferError with side 'source' */
-  read(start: number, end: number, signal: AbortSignal): Promise<Uint8Array>;
-}
 export interface FilesSourceOptions {
-  readonly file: UploadedFile;
+  /** At least one. */
+  readonly files: readonly UploadedFile[];
 }
 
-/** Bytes that are asked for at once. */
-const PIECE_BYTES = 1024 * 1024;
-const KINDS: Readonly<Record<ObjectKind, ItemKind>> = {
-  VEVENT: 'calendars',
-  VTODO: 'tasks',
-  VJOURNAL: 'notes',
-  VCARD: 'contacts',
-};
 const EPOCH = '1';
 
+/** The folder of one kind of one file. */
+interface Place {
+  readonly file: FileEntries;
+  readonly kind: ItemKind;
+  readonly title: string;
+}
+
 /**
- * The entries of an .ics or .vcf file: one folder for each kind that is in it. The file is gone over once for where its entries are;
- * their bytes are read when they are wanted. Keys are made from UIDs, so a later edition of the file is a delta.
+ * The entries of .ics and .vcf files: one folder for each kind that is in each of them, named as the file is. A file is gone over
+ * once for where its entries are; their bytes are read when they are wanted.
  */
 export class FilesSource implements Source {
   readonly account: SourceAccount;
-  private readonly file: UploadedFile;
-  private found: Promise<Found> | null = null;
+  private readonly files: readonly UploadedFile[];
+  private found: Promise<Map<SourceFolderId, Place>> | null = null;
 
-  constructor({ file }: FilesSourceOptions) {
-    this.file = file;
-    const name = file.name.trim().toLowerCase();
-    this.account = { kind: 'files', stableId: createHash('sha256').update(`files\0${name}`).digest('hex') };
+  constructor({ files }: FilesSourceOptions) {
+    this.files = files;
+    // Files of these names are this account: later editions of them are its news.
+    const names = files.map(({ name }) => name.trim().toLowerCase()).sort();
+    this.account = {
+      kind: 'files',
+      stableId: createHash('sha256')
+        .update(['files', ...names].join('\0'))
+        .digest('hex'),
+    };
   }
 
   async connect(signal: AbortSignal): Promise<SourceFacts> {
-    const { entries } = await this.index(signal);
-    return { gives: [...new Set([...entries.values()].map(({ kind }) => kind))], maxConnections: 1, quirks: [] };
+    const given = new Set([...(await this.places(signal)).values()].map(({ kind }) => kind));
+    return { gives: ITEM_KINDS.filter((kind) => given.has(kind)), maxConnections: 1, quirks: [] };
   }
 
   async listFolders(signal: AbortSignal): Promise<SourceFolder[]> {
-    const { entries, leftOut } = await this.index(signal);
-    const title = this.file.name.replace(/\.[^.]*$/, '').trim() || this.file.name;
-    const kinds = [...new Set([...entries.values()].map(({ kind }) => kind))];
-    if (kinds.length === 0)
-      throw fileError('FILE_WITHOUT_ENTRIES', 'There is no calendar entry and no contact in this file.');
-    return kinds.map((kind) => {
-      const own = [...entries.values()].filter((entry) => entry.kind === kind);
+    const places = await this.places(signal);
+    if (places.size === 0)
+      throw fileError('FILE_WITHOUT_ENTRIES', 'There is no calendar entry and no contact in these files.');
+    return [...places].map(([id, { file, kind, title }]) => {
+      const own = file.ofKind(kind);
+      const { leftOut } = file;
       return {
-        id: kind as string as SourceFolderId,
+        id,
         path: [title],
         kind,
         epoch: EPOCH,
@@ -89,7 +75,7 @@ export class FilesSource implements Source {
         selectable: true,
         subscribed: true,
         complete: true,
-        ...(leftOut === '' || kind !== kinds[0] ? {} : { note: leftOut }),
+        ...(leftOut === '' || kind !== file.kinds[0] ? {} : { note: leftOut }),
         items: own.length,
         bytes: own.reduce((sum, { size }) => sum + size, 0),
       };
@@ -97,31 +83,33 @@ export class FilesSource implements Source {
   }
 
   async *scan(folder: SourceFolder, _since: SyncState | null, signal: AbortSignal): AsyncGenerator<ScanPage> {
-    const { entries } = await this.index(signal);
-    const items: ItemMeta[] = [...entries.values()]
-      .filter(({ kind }) => kind === folder.kind)
+    const place = (await this.places(signal)).get(folder.id);
+    if (!place) throw gone();
+    const items: ItemMeta[] = place.file
+      .ofKind(place.kind)
       .map(({ ref, size }) => ({ ...ref, size, date: null, flags: [] }));
+    const next = { sha256: place.file.file.sha256 };
     for (let at = 0; at === 0 || at < items.length; at += MAX_SCAN_PAGE) {
       signal.throwIfAborted();
-      yield { items: items.slice(at, at + MAX_SCAN_PAGE), gone: [], next: { sha256: this.file.sha256 }, full: true };
+      yield { items: items.slice(at, at + MAX_SCAN_PAGE), gone: [], next, full: true };
     }
   }
 
   async *read(
-    _folder: SourceFolder,
+    folder: SourceFolder,
     refs: readonly ItemRef[],
     stage: Staging,
     signal: AbortSignal,
   ): AsyncGenerator<ReadOutcome> {
-    const found = await this.index(signal);
+    const file = (await this.places(signal)).get(folder.id)?.file;
     for (const ref of refs) {
       signal.throwIfAborted();
-      const entry = found.entries.get(ref.key);
-      if (!entry) {
+      const entry = file?.entries.get(ref.key);
+      if (!file || !entry) {
         yield { ref, is: 'vanished' };
         continue;
       }
-      const spelled = await this.bytesOf(entry, found, signal);
+      const spelled = await file.bytesOf(entry, signal);
       if (spelled instanceof TransferError) {
         yield { ref, is: 'unreadable', error: spelled };
         continue;
@@ -133,14 +121,14 @@ export class FilesSource implements Source {
   }
 
   async *describe(
-    _folder: SourceFolder,
+    folder: SourceFolder,
     refs: readonly ItemRef[],
     signal: AbortSignal,
   ): AsyncGenerator<ItemDescription> {
-    const found = await this.index(signal);
+    const file = (await this.places(signal)).get(folder.id)?.file;
     for (const ref of refs) {
-      const entry = found.entries.get(ref.key);
-      const bytes = entry && (await this.bytesOf(entry, found, signal));
+      const entry = file?.entries.get(ref.key);
+      const bytes = entry && (await file!.bytesOf(entry, signal));
       if (bytes && !(bytes instanceof TransferError)) yield { key: ref.key, ...describeObject(bytes) };
     }
   }
@@ -149,7 +137,7 @@ export class FilesSource implements Source {
     this.found = null;
   }
 
-  private index(signal: AbortSignal): Promise<Found> {
+  private places(signal: AbortSignal): Promise<Map<SourceFolderId, Place>> {
     signal.throwIfAborted();
     this.found ??= this.goOver(signal).catch((error: unknown) => {
       this.found = null;
@@ -158,75 +146,31 @@ export class FilesSource implements Source {
     return this.found;
   }
 
-  private async goOver(signal: AbortSignal): Promise<Found> {
-    const scanner = new ObjectScanner();
-    try {
-      for (let at = 0; at < this.file.size; at += PIECE_BYTES) {
-        signal.throwIfAborted();
-        scanner.update(await this.file.read(at, Math.min(at + PIECE_BYTES, this.file.size), signal));
+  private async goOver(signal: AbortSignal): Promise<Map<SourceFolderId, Place>> {
+    const places = new Map<SourceFolderId, Place>();
+    const taken = new Set<string>();
+    for (const uploaded of this.files) {
+      const file = await FileEntries.of(uploaded, signal);
+      for (const kind of file.kinds) {
+        const title = freeTitle(uploaded.name, kind, taken);
+        // By its name, so that it is the same folder in a later edition, whatever else is uploaded with it.
+        places.set(`${kind} ${title.toLowerCase()}` as string as SourceFolderId, { file, kind, title });
       }
-      const index = scanner.end();
-      const entries = await this.entriesOf(index, signal);
-      return { index, entries, leftOut: [...index.leftOut].map(([name, n]) => `${n} ${name}`).join(', ') };
-    } catch (error) {
-      if (error instanceof ConversionError) throw fileError('FILE_WITHOUT_ENTRIES', error.message, error);
-      throw error;
     }
-  }
-
-  /** Keys by UID where there is one, else by content: a later edition of the file has the same for the same entries. */
-  private async entriesOf(index: FileIndex, signal: AbortSignal): Promise<Map<ItemKey, Entry>> {
-    const entries = new Map<ItemKey, Entry>();
-    const equal = new Map<string, number>();
-    for (const object of index.objects) {
-      const [part] = object.parts;
-      const name = object.uid === null ? await this.hashOf(part!, signal) : `uid ${object.uid}`;
-      const seed = [object.kind, name, object.copy].join('\0');
-      const copies = equal.get(seed) ?? 0;
-      equal.set(seed, copies + 1);
-      const key = createHash('sha256').update(`${seed}\0${copies}`).digest('hex').slice(0, 32) as ItemKey;
-      const size = object.parts.reduce((sum, { start, end }) => sum + end - start, 0);
-      entries.set(key, { ref: { key, locator: Buffer.from(key, 'hex') }, kind: KINDS[object.kind], object, size });
-    }
-    return entries;
-  }
-
-  private async hashOf({ start, end }: ByteRange, signal: AbortSignal): Promise<string> {
-    const hash = createHash('sha256');
-    for (let at = start; at < end; at += PIECE_BYTES)
-      hash.update(await this.file.read(at, Math.min(at + PIECE_BYTES, end), signal));
-    return hash.digest('hex');
-  }
-
-  private async bytesOf(entry: Entry, { index }: Found, signal: AbortSignal): Promise<Uint8Array | TransferError> {
-    const read = new Map<number, Uint8Array>();
-    try {
-      for (const range of rangesOf(entry.object, index))
-        read.set(range.start, await this.file.read(range.start, range.end, signal));
-      return assemble(entry.object, index, ({ start }) => read.get(start)!);
-    } catch (error) {
-      if (!(error instanceof ConversionError)) throw error;
-      return new TransferError(error.message, {
-        side: 'source',
-        scope: 'item',
-        retry: 'never',
-        code: error.code,
-        cause: error,
-      });
-    }
+    return places;
   }
 }
 
-interface Entry {
-  readonly ref: ItemRef;
-  readonly kind: ItemKind;
-  readonly object: FoundObject;
-  readonly size: number;
-}
-interface Found {
-  readonly index: FileIndex;
-  readonly entries: ReadonlyMap<ItemKey, Entry>;
-  readonly leftOut: string;
+/** The file's name without its ending. Two files of one name and kind are told apart by numbers. */
+function freeTitle(name: string, kind: ItemKind, taken: Set<string>): string {
+  const plain = name.replace(/\.[^.]*$/, '').trim() || name;
+  for (let n = 1; ; n++) {
+    const title = n === 1 ? plain : `${plain} (${n})`;
+    const key = `${kind} ${title.toLowerCase()}`;
+    if (taken.has(key)) continue;
+    taken.add(key);
+    return title;
+  }
 }
 
 /** Of several entries with one UID each but the first gets one of its own: one folder cannot hold both. */
@@ -239,8 +183,13 @@ function withOwnUid(
   return isRefused(prepared) ? { bytes, notes: [] } : prepared;
 }
 
-function fileError(code: string, message: string, cause?: unknown): TransferError {
-  return new TransferError(message, { side: 'source', scope: 'job', retry: 'user', code, cause });
+function gone(): TransferError {
+  return new TransferError('This file is not there any more.', {
+    side: 'source',
+    scope: 'folder',
+    retry: 'never',
+    code: 'FOLDER_GONE',
+  });
 }
 
 async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {

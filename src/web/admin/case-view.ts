@@ -1,4 +1,5 @@
 import type { JobView } from '../../jobs/job.js';
+import { isOfFiles } from '../../jobs/settings.js';
 import type { SupportCase } from '../../support/contract.js';
 import { BYTES_PER_MEGABYTE, folderLines } from '../wizard/wizard-form.js';
 
@@ -44,7 +45,9 @@ export function caseView(found: SupportCase, job: JobView, words: (action: strin
     })),
     anyFailed: found.groups.some(({ outcome }) => outcome === 'failed'),
     atRest,
-    mayAsk: atRest && job.source.login === undefined,
+    // Nobody has a password for files.
+    mayAsk: atRest && job.source.login === undefined && !isOfFiles(job.source),
+    isFiles: isOfFiles(job.source),
     // An administrator of the old server opens it, with the whole batch.
     batchLogin: job.source.login !== undefined,
     // Another server would be another account to the ledger: what was copied from the first one would be copied again.

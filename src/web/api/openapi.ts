@@ -69,6 +69,7 @@ function operation(route: ApiRoute, schema: (type: z.ZodType, io: 'input' | 'out
     ...(route.body && {
       requestBody: { required: true, content: { 'application/json': { schema: schema(route.body, 'input') } } },
     }),
+    ...(route.takesFiles && { requestBody: { required: true, content: { 'multipart/form-data': { schema: FILES } } } }),
     responses: {
       ...Object.fromEntries(
         Object.entries(route.answers).map(([status, { says, body }]) => [
@@ -85,6 +86,12 @@ function operation(route: ApiRoute, schema: (type: z.ZodType, io: 'input' | 'out
     },
   };
 }
+
+const FILES: Json = {
+  type: 'object',
+  properties: { file: { type: 'array', items: { type: 'string', contentMediaType: 'application/octet-stream' } } },
+  required: ['file'],
+};
 
 function content(body: z.ZodType | string, schema: (type: z.ZodType, io: 'input' | 'output') => Json): Json {
   return typeof body === 'string' ? { [body]: {} } : { 'application/json': { schema: schema(body, 'output') } };

@@ -12,6 +12,8 @@ export interface ApiRoute {
   readonly query?: z.ZodObject;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: z.ZodType;
+  /** The body is a form with one or more files. */
+  readonly takesFiles?: true;
   /** Null: no body. A string: that media type. */
   readonly answers: Readonly<Record<number, { readonly says: string; readonly body: z.ZodType | string | null }>>;
   /** Statuses of errors, beside 401, 403 and 500. */
@@ -105,6 +107,24 @@ export const API_ROUTES: readonly ApiRoute[] = [
     params: id,
     body: s.CredentialsBody,
     answers: { 200: { says: 'Sealed', body: s.Job } },
+    errors: [404, 409, 422],
+  },
+  {
+    method: 'post',
+    path: '/jobs/:id/files',
+    summary:
+      'Upload .ics and .vcf files for a draft whose source is of type `files`: at most 10, each of at most 64 MB',
+    params: id,
+    takesFiles: true,
+    answers: { 201: { says: 'Kept; `refused` says which were not, and why', body: s.UploadResult } },
+    errors: [404, 409, 422, 429],
+  },
+  {
+    method: 'delete',
+    path: '/jobs/:id/files/:file',
+    summary: 'Take an uploaded file back',
+    params: { ...id, file: z.uuid() },
+    answers: { 204: { says: 'Erased', body: null } },
     errors: [404, 409, 422],
   },
   {

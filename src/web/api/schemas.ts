@@ -43,6 +43,13 @@ export const Source = z
   })
   .describe('The old account. Give a password or a token; it is sealed at once and never comes back.');
 
+/** What the pages and the API know how to read. */
+const DIALLED = ['imap', 'ews', 'dav'] as const;
+export const FilesSource = z
+  .strictObject({ type: z.literal('files'), provider: z.literal('files').optional() })
+  .describe('.ics and .vcf files: made as a draft, then filled by POST /jobs/:id/files');
+const AnySource = z.discriminatedUnion('type', [Source.extend({ type: z.enum(DIALLED) }), FilesSource]);
+
 export const DestinationAccess = z
   .strictObject({ username: line(320).optional(), password: text(8192) })
   .describe("Only where the panel's access is `user-secret`.");
@@ -87,13 +94,13 @@ export const DiscoverBody = z.strictObject({
 });
 export const NewJobBody = z.strictObject({
   mailbox: Address,
-  source: Source,
+  source: AnySource,
   ...settings,
   items: Items.default(['mail']),
   existing: settings.existing.default('keep'),
   start: z.boolean().optional().describe('Test the connection, then start'),
 });
-export const PatchJobBody = z.strictObject({ source: Source, ...settings }).partial();
+export const PatchJobBody = z.strictObject({ source: AnySource, ...settings }).partial();
 export const CredentialsBody = z
   .strictObject({
     password: text(8192).optional(),
@@ -172,7 +179,15 @@ export const Job = z
     outcome: z.enum(['complete', 'incomplete']).nullable(),
     reason: Reason.optional(),
     until: when.optional(),
-    source: Source.omit({ password: true, token: true }),
+    source: Source.omit({ password: true, token: true }).extend({
+      host: z.string().describe("'' for files"),
+      port: z.int().min(0).max(65535),
+      username: z.string(),
+      files: z
+        .array(z.object({ id: z.uuid(), name: z.string(), bytes: count, sha256: z.string() }))
+        .optional()
+        .describe('What was uploaded, of type `files`'),
+    }),
     items: z.array(kind),
     existing: z.enum(['keep', 'replace']),
     filters: Filters,
@@ -285,6 +300,13 @@ export const RecoveryFiles = z
     ),
   })
   .meta({ id: 'RecoveryFiles' });
+const SourceFile = z.object({ id: z.uuid(), name: z.string(), bytes: count, sha256: z.string() });
+export const UploadResult = z
+  .object({
+    files: z.array(SourceFile),
+    refused: z.array(z.object({ name: z.string(), code: z.string(), message: z.string() })),
+  })
+  .meta({ id: 'UploadResult' });
 export const ItemsPage = z
   .object({ items: z.array(ReportItem), page: count, perPage: count, total: count })
   .meta({ id: 'ItemsPage' });

@@ -15,6 +15,11 @@ export const LARGE_BODY_KEY = 'mailferry:large-body';
 /** This route takes bodies of several megabytes, and files. They are read only once it is clear who sends them. */
 export const LargeBody = () => SetMetadata(LARGE_BODY_KEY, true);
 
+export const UPLOAD_KEY = 'mailferry:upload';
+
+/** This route takes files while they come: `uploadOf(req)`. What stands before them in the form is there before. */
+export const TakesFiles = () => SetMetadata(UPLOAD_KEY, true);
+
 /** The person as the panel knows him at this request. Only on routes that are not public. */
 export const Who = createParamDecorator(
   (_: unknown, context: ExecutionContext): Principal => visitor(context).principal,

@@ -2,11 +2,11 @@ import { Inject, Injectable, type CanActivate, type ExecutionContext } from '@ne
 import { Reflector } from '@nestjs/core';
 import type { HostPanel, Principal } from '../../panel/host-panel.js';
 import { HOST_PANEL } from '../../panel/options.js';
-import { assertBody, readLargeBody } from '../body.middleware.js';
-import type { Request } from '../http.js';
+import { assertBody, beginUpload, readLargeBody, uploadOf } from '../body.middleware.js';
+import type { Request, Response } from '../http.js';
 import { setVisitor, type Visitor } from '../visitor.js';
 import { WebError } from '../web-error.js';
-import { ACCESS_KEY, LARGE_BODY_KEY } from './access.decorator.js';
+import { ACCESS_KEY, LARGE_BODY_KEY, UPLOAD_KEY } from './access.decorator.js';
 import { ACCESS, type AccessName, type Decision } from './access-table.js';
 import { csrfMatches, WebKeys } from './csrf.js';
 import { Identity } from './identity.js';
@@ -40,6 +40,15 @@ export class AccessGuard implements CanActivate {
     await this.allowed(decision.roles, visitor.principal);
     const large = this.reflector.get<boolean | undefined>(LARGE_BODY_KEY, context.getHandler()) === true;
     if (large) await readLargeBody(req);
+    if (this.reflector.get<boolean | undefined>(UPLOAD_KEY, context.getHandler()) === true) {
+      await beginUpload(req, context.switchToHttp().getResponse<Response>());
+      try {
+        this.meant(req, visitor);
+      } catch (error) {
+        await uploadOf(req)?.skip();
+        throw error;
+      }
+    }
     assertBody(req);
     this.meant(req, visitor);
     return true;

@@ -43,7 +43,7 @@ export class ReportController {
     const html = await this.renderer.page(req, res, 'status/report', {
       title: this.renderer.t(req, 'report.title'),
       section: 'home',
-      subtitle: this.renderer.t(req, 'report.for', {
+      subtitle: this.renderer.t(req, report.job.source.host === '' ? 'report.forFiles' : 'report.for', {
         username: report.job.source.username,
         host: report.job.source.host,
         mailbox: report.job.mailbox,

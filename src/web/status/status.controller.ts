@@ -1,5 +1,6 @@
 import { Get, Inject, Param, Post, Req, Res } from '@nestjs/common';
 import { type Actor, JobError, type JobsApi, type Visibility } from '../../jobs/contract.js';
+import { isOfFiles } from '../../jobs/settings.js';
 import type { JobAction, JobView } from '../../jobs/job.js';
 import { PLUGIN_OPTIONS, type ResolvedOptions } from '../../panel/options.js';
 import type { Principal } from '../../panel/host-panel.js';
@@ -179,10 +180,13 @@ export class StatusController {
       view,
       eventsUrl: view.live ? this.site.url(`/api/v1/jobs/${job.id}/events`) : null,
       credentials:
-        then === null || job.source.login !== undefined
+        then === null ||
+        job.source.login !== undefined ||
+        (isOfFiles(job.source) && !this.options.destinationNeedsSecret)
           ? null
           : {
               then,
+              asksSource: !isOfFiles(job.source),
               error: said.error,
               destinationError: said.destinationError,
               needsDestination: this.options.destinationNeedsSecret,

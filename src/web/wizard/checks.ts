@@ -17,6 +17,7 @@ const CONTROL = /[\u0000-\u001f\u007f]/;
 const DEFAULT_PORTS = {
   imap: { tls: 993, starttls: 143, none: 143 },
   ews: { tls: 443, starttls: 443, none: 80 },
+  dav: { tls: 443, starttls: 443, none: 80 },
 } as const;
 
 export interface ConnectionRules {
@@ -30,7 +31,7 @@ export interface ConnectionRules {
   readonly needsDestinationSecret: boolean;
   readonly hasDestinationSecret: boolean;
   /** By what the old account is read. Default: IMAP. */
-  readonly speaks?: 'imap' | 'ews';
+  readonly speaks?: keyof typeof DEFAULT_PORTS;
 }
 
 export interface CheckedConnection {

@@ -7,6 +7,8 @@ import type { ConnectionForm } from './wizard-form.js';
 /** The words of a key, or the given ones where the locale has none. */
 export type Say = (key: string, fallback: string) => string;
 
+export type Speaks = 'imap' | 'ews' | 'dav' | 'files';
+
 /** A provider as the pages show it. */
 export interface ProviderView {
   readonly id: string;
@@ -19,7 +21,7 @@ export interface ProviderView {
   readonly givesNow: readonly ItemKind[];
   readonly gives: Readonly<Record<ItemKind, Giving>>;
   /** By what the old account is read. */
-  readonly speaks: 'imap' | 'ews';
+  readonly speaks: Speaks;
   /** Its calendars and contacts need no address of their own, so they are ticked unless somebody unticks them. */
   readonly knowsDav: boolean;
   /** Server, port and encryption where they are known. */
@@ -65,6 +67,8 @@ function view(provider: Provider, say: Say): ProviderView {
   const optional = (key: string, fallback: string | undefined): string | null =>
     fallback === undefined ? null : word(key, fallback);
   const server = serverFor(provider);
+  const { comes } = provider;
+  const speaks: Speaks = comes === 'ews' || comes === 'dav' || comes === 'files' ? comes : 'imap';
   return {
     id,
     name: provider.name,
@@ -74,8 +78,8 @@ function view(provider: Provider, say: Say): ProviderView {
     unavailable: optional('unavailable', words.unavailable),
     givesNow: ITEM_KINDS.filter((kind) => provider.gives[kind] === 'yes'),
     gives: provider.gives,
-    speaks: provider.comes === 'ews' ? 'ews' : 'imap',
-    knowsDav: typeof provider.dav === 'object' || provider.comes === 'ews',
+    speaks,
+    knowsDav: typeof provider.dav === 'object' || speaks !== 'imap',
     preset: server && { host: server.host, port: String(server.port), security: server.security },
     hidesServer: !provider.asksForServer && server !== null,
     appPassword: provider.refusalMeans === 'AUTH_NEEDS_APP_PASSWORD',

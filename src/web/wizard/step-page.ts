@@ -1,4 +1,4 @@
-import type { Actor, ConnectionTestsApi, Draft, JobsApi } from '../../jobs/contract.js';
+import type { Actor, ConnectionTestsApi, Draft, JobsApi, UploadsApi } from '../../jobs/contract.js';
 import { JobError } from '../../jobs/contract.js';
 import type { HostPanel, Principal } from '../../panel/host-panel.js';
 import type { ResolvedOptions } from '../../panel/options.js';
@@ -11,6 +11,7 @@ import type { FormBody } from '../form-body.js';
 export interface WizardServices {
   readonly jobs: JobsApi;
   readonly tests: ConnectionTestsApi;
+  readonly uploads: UploadsApi;
   readonly panel: HostPanel;
   readonly options: ResolvedOptions;
 }
@@ -31,6 +32,8 @@ export interface Problems {
   readonly errors: FieldErrors;
   /** Above the form: what is wrong with the whole of it. */
   readonly alert: { readonly code: string | null; readonly message: string } | null;
+  /** Files that were not taken, each with its reason. */
+  readonly refused?: readonly { readonly name: string; readonly message: string }[];
 }
 
 /** What comes of a submitted form: onward, or the same page again with what was typed. */

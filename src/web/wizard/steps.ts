@@ -27,9 +27,11 @@ export function blockedBy(step: Step, draft: Draft, form: Gone): Step | null {
   return null;
 }
 
-/** Whether there is a server, a user name and a sealed password to test with. */
+/** Whether there is a server, a user name and a sealed password to test with, or a file. */
 function isConnectable(draft: Draft, form: Gone): boolean {
-  return draft.hasSecret && form.done.includes('connection') && draft.job.source.host !== '';
+  const { source } = draft.job;
+  const isChosen = form.provider === 'files' ? (source.files ?? []).length > 0 : source.host !== '';
+  return draft.hasSecret && form.done.includes('connection') && isChosen;
 }
 
 export function nextStep(step: Step): Step {

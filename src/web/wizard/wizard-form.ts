@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Draft } from '../../jobs/contract.js';
 import { ITEM_KINDS, type ItemKind } from '../../mailbox/kinds.js';
+import { isOfFiles } from '../../jobs/settings.js';
 import { STEPS, type Step } from './steps.js';
 
 /** What a draft of the JSON API without a provider is shown as: any IMAP server. */
@@ -76,7 +77,7 @@ export function readForm(draft: Draft): WizardForm {
   });
   return {
     ...form,
-    provider: form.provider || (source ? (source.provider ?? OTHER_PROVIDER) : ''),
+    provider: form.provider || (source ? (source.provider ?? OTHER_PROVIDER) : isOfFiles(job.source) ? 'files' : ''),
     connection:
       form.connection ??
       (source && {
@@ -101,7 +102,10 @@ export function readForm(draft: Draft): WizardForm {
     maxMegabytes:
       form.maxMegabytes || (job.filters.maxItemBytes ? String(job.filters.maxItemBytes / BYTES_PER_MEGABYTE) : ''),
     existing: draft.form.existing === undefined ? job.existing : form.existing,
-    done: source && form.done.length === 0 ? (['type', 'existing', 'items', 'connection'] satisfies Step[]) : form.done,
+    done:
+      (source || isOfFiles(job.source)) && form.done.length === 0
+        ? (['type', 'existing', 'items', 'connection'] satisfies Step[])
+        : form.done,
   };
 }
 

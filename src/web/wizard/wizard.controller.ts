@@ -1,10 +1,10 @@
 import { Get, Inject, Param, Post, Req, Res } from '@nestjs/common';
-import { CONNECTION_TESTS_API, JOBS_API } from '../tokens.js';
-import type { Actor, ConnectionTestsApi, JobsApi } from '../../jobs/contract.js';
+import { CONNECTION_TESTS_API, JOBS_API, UPLOADS_API } from '../tokens.js';
+import type { Actor, ConnectionTestsApi, JobsApi, UploadsApi } from '../../jobs/contract.js';
 import { HOST_PANEL, PLUGIN_OPTIONS, type ResolvedOptions } from '../../panel/options.js';
 import type { HostPanel, Principal } from '../../panel/host-panel.js';
 import { idOf } from '../api/answer.js';
-import { Access, Acting, Who } from '../auth/access.decorator.js';
+import { Access, Acting, TakesFiles, Who } from '../auth/access.decorator.js';
 import type { Request, Response } from '../http.js';
 import { Renderer } from '../render/renderer.js';
 import { Site } from '../site.js';
@@ -12,6 +12,9 @@ import { WebController } from '../web-controller.js';
 import { notFound } from '../web-error.js';
 import type { FieldErrors } from './checks.js';
 import { NewMigration } from './new-migration.js';
+import { uploadOf } from '../body.middleware.js';
+import { connectionPage } from './pages/connection.js';
+import { submitFiles } from './pages/files.js';
 import { STEP_PAGES } from './pages/index.js';
 import { findProvider, type Say } from './provider-view.js';
 import type { Problems, StepContext, StepPage, Submission } from './step-page.js';
@@ -29,6 +32,7 @@ export class WizardController {
   constructor(
     @Inject(JOBS_API) private readonly jobs: JobsApi,
     @Inject(CONNECTION_TESTS_API) private readonly tests: ConnectionTestsApi,
+    @Inject(UPLOADS_API) private readonly uploads: UploadsApi,
     @Inject(HOST_PANEL) private readonly panel: HostPanel,
     @Inject(PLUGIN_OPTIONS) private readonly options: ResolvedOptions,
     private readonly start: NewMigration,
@@ -80,6 +84,37 @@ export class WizardController {
       await this.jobs.erase(actor, id);
     }
     res.redirect(303, this.site.url('/?done=discard'));
+  }
+
+  /** Step four where the source is files. They come while this runs. */
+  @Post(':id/files')
+  @Access('page.wizard')
+  @TakesFiles()
+  async upload(
+    @Param('id') id: string,
+    @Req() req: Request,
+    @Res() res: Response,
+    @Who() who: Principal,
+    @Acting() actor: Actor,
+  ): Promise<void> {
+    const form = uploadOf(req);
+    try {
+      const context = await this.context(req, who, actor, id);
+      if (context === null) return res.redirect(303, this.site.url(`/jobs/${id}`));
+      const blocked = blockedBy('connection', context.draft, context.form);
+      if (blocked !== null) return res.redirect(303, this.site.url(`/new/${id}/${blocked}`));
+      await this.answer(req, res, connectionPage, context, await submitFiles(context, bodyOf(req), form));
+    } finally {
+      // A browser that is still sending does not listen.
+      await form?.skip();
+    }
+  }
+
+  /** Whoever loads the answer to an upload again. */
+  @Get(':id/files')
+  @Access('page.wizard')
+  files(@Param('id') id: string, @Res() res: Response): void {
+    res.redirect(303, this.site.url(`/new/${idOf(id)}/connection`));
   }
 
   @Get(':id/:step')
@@ -171,6 +206,7 @@ export class WizardController {
       errors,
       errorCount: Object.values(errors).filter(Boolean).length,
       alert: problems.alert,
+      refused: problems.refused ?? [],
       ...this.steps(req, page.id, context.draft, form),
       ...view,
     });
@@ -235,13 +271,14 @@ export class WizardController {
       throw notFound();
     }
     if (draft.job.state !== 'draft') return null;
-    const { jobs, tests, panel, options } = this;
+    const { jobs, tests, uploads, panel, options } = this;
     const say: Say = (key, fallback) => (this.renderer.words.has(key) ? this.renderer.t(req, key) : fallback);
     const form = readForm(draft);
     const provider = form.provider === '' ? null : findProvider(form.provider, say);
     return {
       jobs,
       tests,
+      uploads,
       panel,
       options,
       who,

@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { createHash } from 'node:crypto';
 import type { SourceFolder } from '../../../src/mailbox/folder.js';
-import { FilesSource, type UploadedFile } from '../../../src/sources/files/files-source.js';
+import type { UploadedFile } from '../../../src/sources/files/file-entries.js';
+import { FilesSource } from '../../../src/sources/files/files-source.js';
 import { BodyStaging } from '../../../src/transfer/staging.js';
 import { bytesOf, collect } from '../../contracts/messages.js';
 import { calendar, card, event, linesOf, text } from '../../conversion/fixtures.js';
@@ -53,7 +54,7 @@ async function everything(source: FilesSource): Promise<{ folder: SourceFolder; 
 
 describe('an uploaded file as a source', () => {
   it('has one folder for each kind that is in it, and says what it leaves out', async () => {
-    const source = new FilesSource({ file: file(FILE) });
+    const source = new FilesSource({ files: [file(FILE)] });
     expect([...(await source.connect(signal)).gives].sort()).toEqual(['calendars', 'contacts', 'tasks']);
     const folders = await source.listFolders(signal);
     expect(folders.map(({ path, kind, items }) => [path, kind, items])).toEqual([
@@ -66,7 +67,7 @@ describe('an uploaded file as a source', () => {
   });
 
   it('reads every entry as its writer spelled it', async () => {
-    const [events, tasks, contacts] = await everything(new FilesSource({ file: file(FILE) }));
+    const [events, tasks, contacts] = await everything(new FilesSource({ files: [file(FILE)] }));
     expect(linesOf(Buffer.from(events!.bodies[0]!))).toEqual(
       linesOf(
         calendar(
@@ -83,7 +84,7 @@ describe('an uploaded file as a source', () => {
       item('VEVENT', 'UID:a', 'DTSTART:20250110T090000Z'),
       item('VEVENT', 'UID:a', 'DTSTART:20250111T090000Z'),
     ];
-    const [events] = await everything(new FilesSource({ file: file(calendar(...both, both[0]!)) }));
+    const [events] = await everything(new FilesSource({ files: [file(calendar(...both, both[0]!))] }));
     expect(new Set(events!.keys).size).toBe(2);
     const uids = events!.bodies.map((body) => linesOf(Buffer.from(body)).find((line) => line.startsWith('UID:')));
     expect(uids[0]).toBe('UID:a');
@@ -91,9 +92,9 @@ describe('an uploaded file as a source', () => {
   });
 
   it('keys stay the same in a later edition, wherever an entry stands in it', async () => {
-    const [before] = await everything(new FilesSource({ file: file(FILE) }));
+    const [before] = await everything(new FilesSource({ files: [file(FILE)] }));
     const later = Buffer.concat([calendar(item('VEVENT', 'SUMMARY:new')), FILE]);
-    const [after] = await everything(new FilesSource({ file: file(later) }));
+    const [after] = await everything(new FilesSource({ files: [file(later)] }));
     expect(new Set(before!.keys).size).toBe(3);
     for (const key of before!.keys) expect(after!.keys).toContain(key);
     expect(after!.keys).toHaveLength(4);
@@ -101,7 +102,7 @@ describe('an uploaded file as a source', () => {
   });
 
   it('describes entries for the report, and says vanished for what is not in it', async () => {
-    const source = new FilesSource({ file: file(FILE) });
+    const source = new FilesSource({ files: [file(FILE)] });
     const [folder] = await source.listFolders(signal);
     const [page] = await collect(source.scan(folder!, null, signal));
     const [first] = await collect(source.describe(folder!, page!.items, signal));
@@ -123,19 +124,19 @@ describe('an uploaded file as a source', () => {
         ...Array.from({ length: 20 }, (_, i) => item('VEVENT', `UID:${i}`, `DESCRIPTION:${'x'.repeat(1_000_000)}`)),
       ),
     );
-    const source = new FilesSource({ file: uploaded });
+    const source = new FilesSource({ files: [uploaded] });
     await source.connect(signal);
     expect((await source.listFolders(signal))[0]!.items).toBe(20);
     expect(uploaded.most).toBe(1024 * 1024);
   });
 
   it('a file without entries is said so, an entry that is too large is named, and it stops when it is told to', async () => {
-    await expect(new FilesSource({ file: file(text('hello')) }).listFolders(signal)).rejects.toMatchObject({
+    await expect(new FilesSource({ files: [file(text('hello'))] }).listFolders(signal)).rejects.toMatchObject({
       code: 'FILE_WITHOUT_ENTRIES',
       scope: 'job',
       retry: 'user',
     });
-    const source = new FilesSource({ file: file(event(`DESCRIPTION:${'x'.repeat(33 * 1024 * 1024)}`)) });
+    const source = new FilesSource({ files: [file(event(`DESCRIPTION:${'x'.repeat(33 * 1024 * 1024)}`))] });
     const [folder] = await source.listFolders(signal);
     const [page] = await collect(source.scan(folder!, null, signal));
     expect(await collect(source.read(folder!, page!.items, new BodyStaging(), signal))).toMatchObject([

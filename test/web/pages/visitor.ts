@@ -28,6 +28,26 @@ export class PagesVisitor {
     return this.take(await this.ask('post', form.action, body.toString()));
   }
 
+  /** The same with files, each [name, content]; without any it is as if nobody chose one. */
+  async upload(
+    action: string,
+    typed: Readonly<Record<string, string>>,
+    files: readonly (readonly [string, string])[],
+  ): Promise<this> {
+    const form = formsOf(this.page.text).find((one) => one.action.endsWith(action));
+    if (!form) throw new Error(`no form to ${action} on ${this.path}`);
+    const sending = this.ask('post', form.action);
+    const { files: _chosen, ...fields } = form.fields;
+    for (const [name, value] of Object.entries({ ...fields, ...typed }))
+      if (name === '_csrf') void sending.field(name, value);
+    if (files.length === 0) void sending.attach('files', Buffer.alloc(0), { filename: '' });
+    for (const [name, content] of files) void sending.attach('files', Buffer.from(content, 'latin1'), name);
+    // The button that was pressed stands after the files in the form.
+    for (const [name, value] of Object.entries({ ...fields, ...typed }))
+      if (name !== '_csrf') void sending.field(name, value);
+    return this.take(await sending);
+  }
+
   /** The page's words, without markup. */
   get text(): string {
     return textOf(this.page.text);

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Draft } from '../../../jobs/contract.js';
 import type { SourceSettings } from '../../../jobs/job.js';
+import { MAX_FILE_BYTES, MAX_FILES } from '../../../jobs/upload-check.js';
 import { checkConnection, checkServiceUrl, type ConnectionRules } from '../checks.js';
 import { runTest } from '../run-test.js';
 import { fieldProblem, refusal, type Problems, type StepContext, type StepPage } from '../step-page.js';
@@ -12,19 +13,32 @@ const ADDRESS = /^[^\s@]{1,64}@[^\s@.]+(\.[^\s@.]+)+$/;
 
 export const connectionPage: StepPage = {
   id: 'connection',
-  fields: ['address', 'host', 'port', 'security', 'username', 'password', 'davUrl', 'ewsUrl', 'destinationPassword'],
+  fields: [
+    'files',
+    'address',
+    'host',
+    'port',
+    'security',
+    'username',
+    'password',
+    'davUrl',
+    'ewsUrl',
+    'destinationPassword',
+  ],
 
   async view({ form, provider, draft, options, say }) {
     const connection = connectionOf(form, provider?.preset ?? null);
     const isExchange = provider?.speaks === 'ews';
+    const isDav = provider?.speaks === 'dav';
+    const isWeb = isExchange || isDav;
     const securities = (['tls', 'starttls', 'none'] as const).filter(
-      (security) => (security !== 'none' || options.egress.allowPlaintext) && (security !== 'starttls' || !isExchange),
+      (security) => (security !== 'none' || options.egress.allowPlaintext) && (security !== 'starttls' || !isWeb),
     );
     return {
       connection: { ...connection, foundBy: connection.foundBy ?? null },
       securities: securities.map((value) => ({
         value,
-        label: say(`connection.securities.${value}`, value),
+        label: say(`connection.${isWeb ? 'securitiesWeb' : 'securities'}.${value}`, value),
         selected: value === connection.security,
       })),
       // Folded away while it is what we filled in; what somebody changed must be seen.
@@ -32,14 +46,20 @@ export const connectionPage: StepPage = {
       needsDestinationSecret: options.destinationNeedsSecret,
       hasDestinationSecret: draft.hasDestinationSecret,
       passwordKept: draft.hasSecret && isUnchanged(form, connection, draft.job.source),
-      finds: provider?.hidesServer !== true,
+      finds: provider?.hidesServer !== true && !isDav,
       isExchange,
+      isDav,
+      isWeb,
+      isFiles: provider?.speaks === 'files',
+      files: draft.job.source.files ?? [],
+      limits: { files: MAX_FILES, bytes: MAX_FILE_BYTES },
       asksForDav: asksForDav(form, provider),
       pinned: draft.job.source.caFingerprint ? form.certificate : null,
     };
   },
 
   async submit(context, body) {
+    if (context.provider?.speaks === 'files') return { go: 'connection' };
     return field(body, 'do') === 'find' ? find(context, body) : save(context, body);
   },
 
@@ -90,12 +110,14 @@ function isUnchanged({ davUrl, ewsUrl }: WizardForm, connection: ConnectionForm,
 
 async function save(context: StepContext, body: FormBody) {
   const { jobs, who, draft, options, provider } = context;
-  const form = typed(context.form, body);
+  const form = provider?.speaks === 'dav' ? ofAddress(typed(context.form, body)) : typed(context.form, body);
   const connection = connectionOf(form, provider?.preset ?? null);
   const password = secretField(body, 'password');
   const destinationPassword = secretField(body, 'destinationPassword');
   const isExchange = provider?.speaks === 'ews';
-  const rules = { ...rulesOf(options, draft), speaks: provider?.speaks ?? 'imap' };
+  const speaks: 'imap' | 'ews' | 'dav' =
+    provider?.speaks === 'ews' || provider?.speaks === 'dav' ? provider.speaks : 'imap';
+  const rules = { ...rulesOf(options, draft), speaks };
   const { errors, source } = checkConnection(connection, password, destinationPassword, rules);
   const davUrl = asksForDav(form, provider) ? form.davUrl : '';
   const ewsUrl = isExchange ? form.ewsUrl : '';
@@ -119,7 +141,7 @@ async function save(context: StepContext, body: FormBody) {
   try {
     await jobs.patch(who, draft.job.id, {
       source: {
-        type: isExchange ? 'ews' : 'imap',
+        type: speaks,
         ...(form.provider && { provider: form.provider }),
         ...source,
         ...(davUrl !== '' && { dav: { url: davUrl } }),
@@ -145,6 +167,7 @@ function exchangeOptions({ archive, publicFolders }: WizardForm): Readonly<Recor
 
 /** Only for what needs it, and only where the address is not the same for every account of the provider. */
 function asksForDav({ kinds }: WizardForm, provider: StepContext['provider']): boolean {
+  if (provider?.speaks === 'dav') return true;
   return provider?.knowsDav !== true && (kinds ?? []).some((kind) => kind !== 'mail');
 }
 
@@ -152,7 +175,7 @@ function again(form: WizardForm, problems: Problems) {
   return { again: form, problems };
 }
 
-function rulesOf(options: StepContext['options'], draft: Draft): ConnectionRules {
+export function rulesOf(options: StepContext['options'], draft: Draft): ConnectionRules {
   return {
     allowPlaintext: options.egress.allowPlaintext,
     ports: options.egress.allowPrivate ? null : options.egress.ports,
@@ -190,6 +213,21 @@ function typed(form: WizardForm, body: FormBody): WizardForm {
       security: security === 'starttls' || security === 'none' ? security : 'tls',
       username: field(body, 'username'),
     },
+  };
+}
+
+/** People copy the address out of their browser: its host is the server, and with a path it says where calendars are. */
+function ofAddress(form: WizardForm): WizardForm {
+  const { connection } = form;
+  if (!connection || !/^https?:\/\//i.test(connection.host) || !URL.canParse(connection.host)) return form;
+  const { hostname, port, protocol, pathname, origin } = new URL(connection.host);
+  const security = protocol === 'http:' ? 'none' : 'tls';
+  // Only what stands before the pages of the program: /nextcloud/index.php/apps/calendar is at /nextcloud.
+  const path = pathname.replace(/\/(?:index\.php|apps|login|remote\.php)(?:\/.*)?$/, '').replace(/\/+$/, '');
+  return {
+    ...form,
+    davUrl: form.davUrl || (path === '' ? '' : `${origin}${path}/remote.php/dav/`),
+    connection: { ...connection, host: hostname, port: connection.port || port, security },
   };
 }
 

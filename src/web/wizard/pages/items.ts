@@ -25,6 +25,7 @@ export const itemsPage: StepPage = {
         count: counts.get(kind) ?? null,
       })),
       excludeLines: folderLines(form.exclude),
+      isFiles: provider?.speaks === 'files',
       hasLabels: provider?.id === 'gmail',
       keywords: form.labels === 'keywords',
       today: new Date().toISOString().slice(0, 10),

@@ -13,7 +13,7 @@ export const testPage: StepPage = {
   async view(context) {
     const { form, provider } = context;
     const test = testView(await currentTest(context), form, provider?.errors ?? {});
-    return { test, running: test.state === 'running' };
+    return { test, running: test.state === 'running', isFiles: provider?.speaks === 'files' };
   },
 
   async submit(context, body) {
