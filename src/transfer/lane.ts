@@ -144,6 +144,7 @@ export class Lane extends LaneState {
     if (short) await this.giveUp(source, listingShort());
     if (whole && !short) run.sourceChanges.listed(source.id);
     run.listedItems += items;
+    if (items > 0) run.shown.add(source.id);
     await run.counted(source.id, true);
   }
 

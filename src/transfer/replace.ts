@@ -79,12 +79,17 @@ async function takeOldAway(run: Run, lane: Lane, lanes: readonly Lane[]): Promis
       for (const { digest } of window) if (digest !== null) known.add(digest);
   const items = await unclaimed(run, lane, '1', lane.firstMark.mark);
   if (items.length === 0) return;
+  // It may be empty, and it may be a server that answers nothing: what goes here does not come back.
+  const empty = new Set(lane.sources.filter(({ id }) => !run.shown.has(id)).map((one) => one.source.kind));
+  const kinds = lane.sources.map((one) => one.source.kind).filter((kind) => !empty.has(kind));
+  if (kinds.length === 0) return refuse('the old provider shows nothing in it');
+  for (const kind of empty) await refuse(`the old provider shows nothing of one kind in it (${kind})`);
   const { removed, stayed } = await destination.takeAway(
     lane.folder,
     {
       items,
       before: lane.firstMark,
-      kinds: lane.sources.map((one) => one.source.kind),
+      kinds,
       isKnown: (digest) => known.has(digest),
       keep: async (objects) => {
         const kept = await recovery.keep({ kind: lane.folder.kind, folder: lane.name }, objects);

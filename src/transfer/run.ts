@@ -33,6 +33,8 @@ export class Run {
   readonly flagWishes = new Map<FolderId, FlagWishes>();
   /** Items the source listed in this run. */
   listedItems = 0;
+  /** Folders of which the source listed something in this run. */
+  readonly shown = new Set<FolderId>();
   readonly width = new Width();
   /** Items that were read back right after they were stored. */
   readBack = 0;

@@ -103,4 +103,34 @@ for (const target of ['radicale', 'cyrus'] as const)
       expect(told.remarks).toMatchObject({ REPLACE_REFUSED: 2 });
       expect(await uids(fresh, fresh.calendars, 'Team')).toEqual([...all, 'event-7'].sort());
     }, 120_000);
+
+    it('takes nothing of a calendar, or of a kind in it, of which the old server shows nothing', async () => {
+      const [old, fresh] = [await parts.from.account(), await parts.to.account()];
+      const [raw, there] = [rawDav(old), rawDav(fresh)];
+      await raw.makeCalendar('Empty', ['VEVENT']);
+      await raw.put(await raw.makeCalendar('Both', ['VEVENT', 'VTODO']), 'e.ics', event(0));
+      const [empty, both] = [
+        await there.makeCalendar('Empty', ['VEVENT']),
+        await there.makeCalendar('Both', ['VEVENT', 'VTODO']),
+      ];
+      expect(await there.put(empty, 'mine.ics', event(90))).toBe(201);
+      expect(await there.put(both, 'mine.ics', event(91))).toBe(201);
+      expect(await there.put(both, 'task.ics', task(93))).toBe(201);
+      await sleep(1_200);
+      const migration = new Migration(
+        () => davSource(old),
+        () => davDestination(fresh),
+      );
+      const told = await migration.run({ kinds: ['calendars', 'tasks'], existing: 'replace' });
+      expect(told.end).toEqual({ is: 'completed', outcome: 'complete' });
+      expect(await uids(fresh, fresh.calendars, 'Empty')).toEqual(['event-90']);
+      expect(await uids(fresh, fresh.calendars, 'Both')).toEqual(['event-0', 'task-93']);
+      expect(told.remarks).toMatchObject({ TAKEN_AWAY: 1, REPLACE_REFUSED: 2 });
+      expect(told.details.filter((one) => one.includes('REPLACE_REFUSED'))).toEqual(
+        expect.arrayContaining([
+          expect.stringContaining('Both: the old provider shows nothing of one kind in it (tasks)'),
+          expect.stringContaining('Empty: the old provider shows nothing in it'),
+        ]),
+      );
+    }, 120_000);
   });
