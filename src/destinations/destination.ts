@@ -155,7 +155,10 @@ export interface Destination {
    * destination have no other name than the one they were given.
    */
   locate?(known: readonly DestinationFolder[], signal: AbortSignal): Promise<Whereabouts[]>;
-  /** Creates and subscribes what is missing. Idempotent. Folders with the same path come back as one. */
+  /**
+   * Creates and subscribes what is missing. Idempotent. Folders with the same path come back as one; what the server does not let us make
+   * comes back `refused` and keeps the others from nothing.
+   */
   ensureFolders(plan: FolderPlan, signal: AbortSignal): Promise<DestinationFolder[]>;
   /** A lower bound of what comes next in the folder. */
   mark(folder: DestinationFolder, signal: AbortSignal): Promise<DestinationMark>;

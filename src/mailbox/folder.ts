@@ -1,4 +1,5 @@
 import type { ItemKind } from './kinds.js';
+import type { TransferError } from './transfer-error.js';
 
 /** RFC 6154 special uses that get a counterpart at the destination, and INBOX (RFC 9051 section 5.1). */
 export const FOLDER_ROLES = [
@@ -90,6 +91,8 @@ export interface DestinationFolder {
   readonly preExisting: boolean;
   /** The source folders that go here. */
   readonly sources: readonly SourceFolderId[];
+  /** Present: it does not exist, and the server does not let us make it. Nothing can be asked of it. */
+  readonly refused?: TransferError;
 }
 
 /** For logs and pages only: never split it again. */

@@ -27,6 +27,8 @@ export interface Folders {
   readonly all: readonly KnownFolder[];
   /** True: the source shows a folder of the person's own that it does not let us read. */
   readonly closed: boolean;
+  /** The destination does not let us make where they go: their items are listed and counted as failed. */
+  readonly unmade: readonly { readonly folder: KnownFolder; readonly error: TransferError }[];
   /** What the source shows today. */
   readonly listed: ReadonlySet<SourceFolderId>;
   /**
@@ -59,7 +61,8 @@ export async function prepareFolders(run: Run): Promise<Folders> {
   const resting = await restRemoved(run, before, places, listed);
   const isCopied = ({ source }: FolderMapping) => !out(source) && !resting.has(source.id);
   const copied = { ...planned, mappings: planned.mappings.filter(isCopied) };
-  const made = await withRetries(run, 'make folders', () => run.destination.ensureFolders(copied, run.signal));
+  const ensured = await withRetries(run, 'make folders', () => run.destination.ensureFolders(copied, run.signal));
+  const made = ensured.filter(({ refused }) => refused === undefined);
   const placed = asMade(planned, made);
   await run.step('folders-ensured');
   const marked = await Promise.all(
@@ -88,6 +91,11 @@ export async function prepareFolders(run: Run): Promise<Folders> {
     await run.ledger.remark(folder, [{ code: 'SOURCE_FOLDER_RENAMED', detail: `${from} -> ${to}` }]);
   await reportRenamed(run, before, places);
   const { lanes, excluded } = await makeLanes(run, map, listed, marked, out);
+  const unmade = ensured.flatMap(({ refused: error, sources }) =>
+    error === undefined
+      ? []
+      : foldersToday(map, listed).flatMap((folder) => (sources.includes(folder.source.id) ? [{ folder, error }] : [])),
+  );
   const followSources = async () => {
     if (renumbered.length === 0) return;
     for (const { known, folder } of renumbered)
@@ -97,7 +105,7 @@ export async function prepareFolders(run: Run): Promise<Folders> {
   for (const lane of lanes) for (const source of lane.sources) run.flagWishes.set(source.id, lane.flagChanges);
   const all = map.folders.map((known) => withFresh(known, listed));
   const closed = placed.leftOut.some(({ source, code }) => CLOSED.includes(code) && !out(source));
-  return { lanes, excluded, followSources, all, closed, listed: new Set(listed.map(({ id }) => id)) };
+  return { lanes, excluded, unmade, followSources, all, closed, listed: new Set(listed.map(({ id }) => id)) };
 }
 
 /** The ledger's row with what the source says of the folder today. */
@@ -148,6 +156,15 @@ async function reportPlan(run: Run, plan: FolderPlan, map: FolderMap): Promise<v
   }
 }
 
+/** Those that hold items, as the source shows them. */
+function foldersToday(map: FolderMap, listed: readonly SourceFolder[]): KnownFolder[] {
+  const now = new Map(listed.map((folder) => [folder.id, folder]));
+  return map.folders.flatMap((known) => {
+    const source = now.get(known.source.id);
+    return source?.selectable ? [{ ...known, source }] : [];
+  });
+}
+
 async function makeLanes(
   run: Run,
   map: FolderMap,
@@ -155,11 +172,7 @@ async function makeLanes(
   marked: readonly { folder: DestinationFolder; mark: { epoch: string; mark: string } }[],
   out: (folder: SourceFolder) => boolean,
 ): Promise<Pick<Folders, 'lanes' | 'excluded'>> {
-  const now = new Map(listed.map((folder) => [folder.id, folder]));
-  const current = map.folders.flatMap((known) => {
-    const source = now.get(known.source.id);
-    return source?.selectable ? [{ ...known, source }] : [];
-  });
+  const current = foldersToday(map, listed);
   const excluded = current.filter((known) => out(known.source));
   const lanes: Lane[] = [];
   for (const { folder, mark } of marked) {

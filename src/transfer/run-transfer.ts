@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
-import type { KnownFolder, Lease } from '../ledger/ledger.js';
-import type { FolderId } from '../mailbox/folder.js';
+import type { KnownFolder, Lease, Settled } from '../ledger/ledger.js';
+import { displayPath, type FolderId } from '../mailbox/folder.js';
+import type { ItemMeta } from '../mailbox/item.js';
 import { TransferError } from '../mailbox/transfer-error.js';
 import type { RunTransfer, StopReason, TransferEnd, TransferOptions, TransferParts } from './contract.js';
 import { deepVerify } from './deep-verify.js';
@@ -96,6 +97,7 @@ async function move(run: Run): Promise<'complete' | 'incomplete'> {
   await folders.followSources();
   await inLanes(run, lanes, (lane) => lane.copy(), LANES_A_CONNECTION);
   for (const folder of folders.excluded) await skipFolder(run, folder);
+  for (const { folder, error } of folders.unmade) await failFolder(run, folder, error);
   await verifyAll(run, lanes);
   if (run.options.deepVerify) await inLanes(run, lanes, (lane) => onFolder(lane, () => deepVerify(lane)));
   await run.step('verified');
@@ -112,6 +114,27 @@ async function move(run: Run): Promise<'complete' | 'incomplete'> {
 async function skipFolder(run: Run, folder: KnownFolder): Promise<void> {
   const message = folder.source.optional ? 'Its folder is left out unless you ask for it.' : 'You left its folder out.';
   const reason = { code: 'FILTERED_FOLDER', message };
+  await settleFolder(run, folder, (items) => items.map((item) => skipped(folder.id, item, reason)));
+}
+
+/** A folder that cannot be made at the destination: everything in it is named with the reason. */
+async function failFolder(run: Run, folder: KnownFolder, error: TransferError): Promise<void> {
+  run.brokenFolders.add(folder.id);
+  run.listener.log('warn', error.message, {
+    code: error.code,
+    side: error.side,
+    folder: displayPath(folder.source.path),
+  });
+  await run.ledger.remark(folder.id, [{ code: 'FOLDER_FAILED', detail: `${error.code}: ${error.message}` }]);
+  await settleFolder(run, folder, (items) => failed(folder.id, items, error));
+}
+
+/** Lists a folder of which nothing is copied, so that all of it has an outcome. */
+async function settleFolder(
+  run: Run,
+  folder: KnownFolder,
+  outcomes: (items: readonly ItemMeta[]) => Settled[],
+): Promise<void> {
   await withRetries(run, 'list', async () => {
     const earlier = { settledEarlier: 0, bytesEarlier: 0 };
     for await (const page of run.source.scan(folder.source, null, run.signal)) {
@@ -120,11 +143,7 @@ async function skipFolder(run: Run, folder: KnownFolder): Promise<void> {
       const before = await run.ledger.earlier(folder.id, page.items);
       earlier.settledEarlier += before.items;
       earlier.bytesEarlier += before.bytes;
-      if (pending.length > 0)
-        await run.ledger.settle(
-          null,
-          pending.map((item) => skipped(folder.id, item, reason)),
-        );
+      if (pending.length > 0) await run.ledger.settle(null, outcomes(pending));
       run.listedItems += page.items.length;
     }
     await run.ledger.listed(folder.id, { pending: 0, pendingBytes: 0, ...earlier });

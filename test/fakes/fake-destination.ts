@@ -50,6 +50,8 @@ export interface FakeDestinationQuirks {
   showsAfterMs?: number;
   /** Flags that are refused when they are set later. */
   refusesFlag?: (flag: string) => boolean;
+  /** Folders that the server does not let anybody make. */
+  unmade?: (path: readonly string[]) => TransferError | null;
   /** Default false: MAILBOXID. */
   tellsObjectIds?: boolean;
   /** Called between two appends: what other people do meanwhile. */
@@ -127,6 +129,12 @@ export class FakeDestination implements Destination {
     const byName = new Map<string, DestinationFolder>();
     for (const { source, path, role } of plan.mappings) {
       const name = FakeMailbox.nameOf(path);
+      const refused = this.quirks.unmade?.(path) ?? null;
+      if (refused !== null) {
+        const nowhere = { name, path, kind: 'mail', epoch: '0', preExisting: false } as const;
+        byName.set(name, { ...nowhere, sources: [source.id], refused });
+        continue;
+      }
       const preExisting = byName.get(name)?.preExisting ?? !!this.mailbox.folder(path);
       const folder = this.mailbox.ensure(path, role, source.selectable);
       const sources = [...(byName.get(name)?.sources ?? []), source.id];

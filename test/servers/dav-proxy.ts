@@ -35,6 +35,12 @@ export type PutFault =
 export interface DavProxy {
   readonly url: string;
   rule: (put: SeenPut) => PutFault | null;
+  /** What is answered without asking the server, but for PUTs; null: the server answers. */
+  answers: (asked: {
+    readonly method: string;
+    readonly path: string;
+    readonly body: string;
+  }) => { readonly status: number; readonly headers?: Readonly<Record<string, string>> } | null;
   /** Other bodies for what is not a PUT; null: as it came. */
   rewrite: (
     asked: { readonly method: string; readonly path: string; readonly body: string },
@@ -82,7 +88,10 @@ export async function davProxy(target: string): Promise<DavProxy> {
   const server = createServer((asked, answer) => {
     void (async () => {
       const body = await bodyOf(asked);
-      if (asked.method !== 'PUT') return pass(asked, body, answer);
+      const { method = '', url = '' } = asked;
+      const instead = method === 'PUT' ? null : proxy.answers({ method, path: url, body: String(body) });
+      if (instead !== null) return void answer.writeHead(instead.status, instead.headers).end();
+      if (method !== 'PUT') return pass(asked, body, answer);
       const path = asked.url ?? '';
       const ending = path.slice(path.lastIndexOf('.'));
       const known = seen.get(path) ?? { object: (counts.get(ending) ?? 0) + 1, puts: 0 };
@@ -124,6 +133,7 @@ export async function davProxy(target: string): Promise<DavProxy> {
   const proxy: DavProxy = {
     url: `http://127.0.0.1:${listener.port}/`,
     rule: () => null,
+    answers: () => null,
     rewrite: () => null,
     happened,
     landed: async () => void (await Promise.allSettled([...late])),

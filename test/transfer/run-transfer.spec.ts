@@ -1,5 +1,5 @@
 import { message } from '../contracts/messages.js';
-import { destinationError } from '../fakes/fake-destination.js';
+import { destinationError, type FakeDestinationQuirks } from '../fakes/fake-destination.js';
 import { contents, looks, someDay, World } from './world.js';
 
 function fill(world: World, path: string[], ...numbers: number[]): void {
@@ -355,6 +355,44 @@ describe('what changed at the source since the last run', () => {
     // Told as it is, not added up.
     await world.run({ job: 'second' });
     expect(world.remarks('second')).toEqual(told);
+  });
+});
+
+describe('a folder that the new server does not let anybody make', () => {
+  it('is named with everything in it, and nothing else waits for it; a later run fills it', async () => {
+    const quirks: FakeDestinationQuirks = {
+      unmade: ([first]) => (first === 'Work' ? destinationError('folder', 'user', 'NOT_PERMITTED') : null),
+    };
+    const world = new World({}, quirks);
+    fill(world, ['INBOX'], 1, 2);
+    fill(world, ['Work'], 3, 4, 5);
+    for (const _ of ['a first run', 'the same again']) {
+      expect(await world.run()).toEqual({ is: 'completed', outcome: 'incomplete' });
+      expect(world.counts()).toEqual({ found: 5, copied: 2, alreadyThere: 0, skipped: 0, failed: 3 });
+      expect(world.refusals().map(({ code, subject }) => `${code} ${subject}`)).toEqual(
+        [3, 4, 5].map((n) => `NOT_PERMITTED Message ${n}`),
+      );
+    }
+    // Once in each run.
+    expect(world.remarks()).toMatchObject({ FOLDER_FAILED: 2 });
+    expect(contents(world.hoster, 'INBOX')).toEqual(contents(world.old, 'INBOX'));
+    quirks.unmade = undefined;
+    expect(await world.run({ retryFailed: true })).toEqual({ is: 'completed', outcome: 'complete' });
+    expect(contents(world.hoster, 'Work')).toEqual(contents(world.old, 'Work'));
+    expect(world.counts()).toEqual({ found: 5, copied: 5, alreadyThere: 0, skipped: 0, failed: 0 });
+  });
+
+  it('keeps a replace from touching anything', async () => {
+    const world = new World(
+      {},
+      { unmade: ([first]) => (first === 'Work' ? destinationError('folder', 'user', 'NO') : null) },
+    );
+    fill(world, ['INBOX'], 1);
+    fill(world, ['Work'], 3);
+    world.hoster.ensure(['INBOX']).append(message(8), [], someDay);
+    await world.run({ options: { existing: 'replace' } });
+    expect(world.hoster.folder(['INBOX'])!.messages).toHaveLength(2);
+    expect(world.remarks()).toMatchObject({ REPLACE_REFUSED: 1 });
   });
 });
 

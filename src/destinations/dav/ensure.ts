@@ -1,6 +1,8 @@
 import type { DestinationFolder, FolderMapping, FolderPlan } from '../../mailbox/folder.js';
+import { TransferError } from '../../mailbox/transfer-error.js';
 import type { DavClient } from '../../protocols/dav/client.js';
 import { COMPONENTS, type Component, type DavCollection } from '../../protocols/dav/collections.js';
+import { DavFailure } from '../../protocols/dav/failure.js';
 import { asCollection, normalPath } from '../../protocols/dav/hrefs.js';
 import { makeCollection } from '../../protocols/dav/make-collection.js';
 import { DAV_EPOCH } from './ids.js';
@@ -17,7 +19,8 @@ export interface MadeFolder {
 }
 
 /**
- * Makes what is missing and joins what goes to one place: events and tasks of one calendar stay in one.
+ * Makes what is missing and joins what goes to one place: events and tasks of one calendar stay in one. What the server does not let us make is its
+ * own trouble: the others are made.
  * @param list the collections as they are now
  */
 export async function ensureCollections(
@@ -34,28 +37,36 @@ export async function ensureCollections(
       missing.set(place, [...(missing.get(place) ?? []), mapping]);
     }
   const made = new Map<string, string>();
+  const refused = new Map<string, TransferError>();
   for (const [place, mappings] of missing) {
     const family = familyOf(mappings[0]!);
     const home = homes[family];
-    if (home !== undefined) made.set(place, await make(home, family, mappings, signal));
+    try {
+      if (home !== undefined) made.set(place, await make(home, family, mappings, signal));
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      refused.set(place, notMade(error));
+    }
   }
   const after = made.size === 0 ? before : await list();
   const folders = new Map<string, DestinationFolder>();
   for (const mapping of plan.mappings) {
     const name = mapping.path[0]!;
+    const place = `${familyOf(mapping)}\0${name}`;
     // By its href: somebody may have given what we made another name.
-    const own = made.get(`${familyOf(mapping)}\0${name}`);
+    const own = made.get(place);
     const collection =
       own === undefined ? collectionFor(after, mapping.source.kind, name) : after.find((one) => one.path === own);
-    if (collection === undefined) continue;
-    const known = folders.get(collection.path);
-    folders.set(collection.path, {
-      name: collection.path,
+    const key = collection?.path ?? place;
+    const known = folders.get(key);
+    folders.set(key, {
+      name: key,
       path: mapping.path,
       kind: known?.kind ?? mapping.source.kind,
       epoch: DAV_EPOCH,
-      preExisting: before.some((one) => one.path === collection.path),
+      preExisting: before.some((one) => one.path === key),
       sources: [...(known?.sources ?? []), mapping.source.id],
+      ...(collection === undefined ? { refused: refused.get(place) ?? notMade() } : {}),
     });
   }
   return [...folders.values()];
@@ -65,7 +76,31 @@ function familyOf({ source }: FolderMapping): DavCollection['kind'] {
   return source.kind === 'contacts' ? 'addressbook' : 'calendar';
 }
 
-/** @returns the path of the collection, new or from an earlier run. */
+/** About this collection alone. Not what passes: it is waited for. */
+function isRefusal(error: unknown): error is TransferError {
+  if (!(error instanceof TransferError)) return false;
+  const { scope, cause, retryAfterMs } = error;
+  if (scope === 'folder') return true;
+  return cause instanceof DavFailure && [500, 501].includes(cause.status) && retryAfterMs === undefined;
+}
+
+/** @param error what the server said; left out: that something is there, and it is not */
+function notMade(error?: TransferError): TransferError {
+  const status = error?.cause instanceof DavFailure ? error.cause.status : 405;
+  return new TransferError(
+    'The new server does not let us make this calendar or address book. Make it there under this name, then try again.',
+    {
+      side: 'destination',
+      scope: 'folder',
+      retry: 'user',
+      code: [403, 405, 501].includes(status) ? 'NOT_PERMITTED' : 'FOLDER_REFUSED',
+      serverText: error?.serverText,
+      cause: error,
+    },
+  );
+}
+
+/** @returns where the collection is, if it is: new, or from an earlier run. */
 async function make(
   { client, url: home }: Home,
   kind: DavCollection['kind'],
