@@ -83,8 +83,8 @@ function realEndpoints(db: DataSource, options: ResolvedOptions, limits: SharedL
     source: (settings, secret, say, reading = {}, trace) => {
       if (settings.type === 'files') return createSource('files', { files: storedFiles(db, settings, secret) });
       const ground = { reading, policy: traced(policy, trace), worker: options.worker };
-      return withinLimits(limits, settings, options.worker.connections, say, (permit) =>
-        openSource(settings, secret, ground, { permit, ...readingOptions(reading) }),
+      return withinLimits(limits, settings, options.worker.connections, say, (permit, davPermit) =>
+        openSource(settings, secret, { ...ground, davPermit }, { permit, ...readingOptions(reading) }),
       );
     },
     destination: (grant, trace, kinds) => openHostedMailbox(grant, DESTINATION_CONNECTIONS, trace, kinds),

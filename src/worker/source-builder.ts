@@ -6,6 +6,7 @@ import type { ResolvedOptions } from '../panel/options.js';
 import type { ConnectPolicy } from '../protocols/connect.js';
 import type { DavLogin } from '../protocols/dav/client.js';
 import type { DavService } from '../protocols/dav/discover.js';
+import type { TakePermit } from '../protocols/permit.js';
 import { systemDns } from '../protocols/discovery/dns.js';
 import { classifyAuthError } from '../providers/auth-error.js';
 import type { Provider } from '../providers/provider.js';
@@ -22,6 +23,8 @@ export interface Ground {
   readonly reading?: Pick<Reading, 'kinds' | 'lookAtAll'>;
   readonly policy: ConnectPolicy;
   readonly worker: Pick<ResolvedOptions['worker'], 'connections'>;
+  /** Asked before each connection to its calendars and contacts, as `more.permit` is for its mail. */
+  readonly davPermit?: TakePermit;
   /** PEM: instead of the authorities Node knows. */
   readonly ca?: string;
 }
@@ -116,7 +119,12 @@ function unsupported(code = 'SOURCE_UNSUPPORTED'): TransferError {
 
 type DavUrls = Readonly<Partial<Record<DavService, URL>>>;
 
-function davSource(settings: SourceSettings, secret: SourceSecret, { policy, worker }: Ground, urls: DavUrls): Source {
+function davSource(
+  settings: SourceSettings,
+  secret: SourceSecret,
+  { policy, worker, davPermit }: Ground,
+  urls: DavUrls,
+): Source {
   const { username, caFingerprint } = settings;
   const domain = username.includes('@') ? username.slice(username.lastIndexOf('@') + 1).toLowerCase() : null;
   return createSource('dav', {
@@ -126,6 +134,7 @@ function davSource(settings: SourceSettings, secret: SourceSecret, { policy, wor
     owner: username,
     ...(caFingerprint === undefined ? {} : { trust: { caFingerprint } }),
     maxConnections: connectionsTo(settings, worker.connections),
+    ...(davPermit === undefined ? {} : { permit: davPermit }),
     classifySignIn: ({ text }) => meaningOf(settings, text, null),
     ...(domain === null ? {} : { dns: { domain, questions: systemDns() } }),
   });
@@ -136,6 +145,12 @@ function davLogin(settings: SourceSettings, secret: SourceSecret): DavLogin {
   const login = imapLogin(settings, secret);
   if (login.kind !== 'authzid') return login;
   throw unsupported();
+}
+
+/** Whose connections to calendars and contacts are counted together: the server they are asked of first. */
+export function davHostOf(settings: SourceSettings): string {
+  const { caldav, carddav } = knownDav(settings) ?? sameHost(settings);
+  return (caldav ?? carddav)?.hostname.replace(/^\[|\]$/g, '').toLowerCase() ?? settings.host.toLowerCase();
 }
 
 /** What the customer or the API named, else what we know of the provider. */

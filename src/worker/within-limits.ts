@@ -3,7 +3,7 @@ import type { SourceSettings } from '../jobs/job.js';
 import type { TakePermit } from '../protocols/permit.js';
 import type { Source } from '../sources/source.js';
 import { MeteredSource } from './metered-source.js';
-import { connectionsTo, knownProvider } from './source-builder.js';
+import { connectionsTo, davHostOf, knownProvider } from './source-builder.js';
 import type { SourceSlots } from './source-slots.js';
 import type { VolumeMeter } from './volume-meter.js';
 
@@ -23,14 +23,16 @@ export function withinLimits(
   settings: SourceSettings,
   connections: number,
   say: ((text: string) => void) | undefined,
-  open: (permit: TakePermit) => Source,
+  open: (permit: TakePermit, davPermit: TakePermit) => Source,
 ): Source {
   const place = {
     host: settings.host.toLowerCase(),
     account: accountSubject(settings),
     most: connectionsTo(settings, connections),
   };
-  const source = open(slots.permits(place, say));
+  // An account of its own to the count: its mail may have all connections that the account bears, and keeps them.
+  const dav = { ...place, host: davHostOf(settings), account: `dav ${place.account}` };
+  const source = open(slots.permits(place, say), slots.permits(dav, say));
   const perDay = knownProvider(settings)?.limits.bytesDownPerDay;
   return perDay === undefined ? source : new MeteredSource(source, meter, perDay);
 }

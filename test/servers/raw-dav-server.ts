@@ -5,6 +5,7 @@
  *     server.url; await server.close();
  */
 import { createServer } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Listeners } from '../fixtures/listeners.js';
 
 export interface RawCollection {
@@ -16,16 +17,18 @@ export interface RawDavServer {
   readonly url: string;
   /** Puts something else in the place of an object, which gets another ETag. */
   change(collection: number, object: number, body: Uint8Array): void;
+  /** Requests under way at once, at most so far. */
+  most(): number;
   close(): Promise<void>;
 }
 
 const NS = 'xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav" xmlns:R="urn:ietf:params:xml:ns:carddav"';
 const COMPONENTS = ['VEVENT', 'VTODO', 'VJOURNAL'] as const;
 
-/** @param cutAfter objects that any listing shows before it is cut */
+/** @param cutAfter objects that any listing shows before it is cut. @param latencyMs before each answer */
 export async function rawDavServer(
   collections: readonly RawCollection[],
-  { cutAfter = Infinity }: { readonly cutAfter?: number } = {},
+  { cutAfter = Infinity, latencyMs = 0 }: { readonly cutAfter?: number; readonly latencyMs?: number } = {},
 ): Promise<RawDavServer> {
   const bodies = new Map<string, Uint8Array>();
   const members = new Map<string, { path: string; component: string }[]>();
@@ -59,10 +62,14 @@ export async function rawDavServer(
     `<D:response><D:href>${href}</D:href><D:status>HTTP/1.1 507 Insufficient Storage</D:status><D:error><D:number-of-matches-within-limits/></D:error></D:response>`;
   const homes =
     '<C:calendar-home-set><D:href>/home/</D:href></C:calendar-home-set><R:addressbook-home-set><D:href>/home/</D:href></R:addressbook-home-set>';
+  let [running, most] = [0, 0];
   const server = createServer((asked, answer) => {
     const parts: Buffer[] = [];
+    most = Math.max(most, ++running);
+    answer.once('close', () => running--);
     asked.on('data', (part: Buffer) => parts.push(part));
-    asked.on('end', () => {
+    asked.on('end', async () => {
+      if (latencyMs > 0) await sleep(latencyMs);
       const body = Buffer.concat(parts).toString();
       const path = asked.url ?? '/';
       const xml = (inner: string): void => {
@@ -86,6 +93,7 @@ export async function rawDavServer(
   const listeners = new Listeners();
   const { port } = await listeners.listen(server);
   return {
+    most: () => most,
     url: `http://127.0.0.1:${port}/dav/`,
     change(collection, object, body) {
       const path = `/home/${collection}/${object}.${collections[collection]!.kind}`;

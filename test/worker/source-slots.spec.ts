@@ -5,13 +5,17 @@ import type { ImapConnection } from '../../src/protocols/imap/connection.js';
 import { openImap } from '../../src/protocols/imap/open.js';
 import type { Permit } from '../../src/protocols/permit.js';
 import { ImapPool } from '../../src/protocols/imap/pool.js';
+import { DavSource } from '../../src/sources/dav/dav-source.js';
 import type { EwsSource } from '../../src/sources/ews/ews-source.js';
 import { BodyStaging } from '../../src/transfer/staging.js';
 import { SourceSlots } from '../../src/worker/source-slots.js';
 import { openDatabase, until, WorkPanel } from '../jobs/support.js';
 import { freshDatabase, type TestDatabase } from '../servers/database.js';
 import { oldProvider } from '../servers/dovecot.js';
+import { POLICY } from '../contracts/closed-network.js';
 import { collect, message } from '../contracts/messages.js';
+import { card, event } from '../contracts/objects.js';
+import { rawDavServer } from '../servers/raw-dav-server.js';
 import { addMessage, folderAt } from '../servers/ews/fill.js';
 import { startEws } from '../servers/ews/server.js';
 import { PASSWORD, sourceOn } from '../sources/ews/ews-mailbox.js';
@@ -158,6 +162,45 @@ test('three migrations from one Exchange server ask no more at once than it bear
     await server.close();
   }
 });
+
+test('three migrations from one server of calendars and contacts ask no more at once than it bears, and all of them are read', async () => {
+  const collections = (['ics', 'vcf'] as const).map((kind) => ({
+    name: kind,
+    kind,
+    objects: Array.from({ length: 15 }, (_, n) => (kind === 'ics' ? event(n) : card(n))),
+  }));
+  const server = await rawDavServer(collections, { latencyMs: 10 });
+  const url = new URL(server.url);
+  const sources = threeWorkers(3).map((slots, n) => {
+    const login = async () => ({ kind: 'password', user: `anna${n}`, password: 'x' }) as const;
+    const permit = slots.permits(place(`anna${n}`, 2));
+    return new DavSource({ urls: { caldav: url, carddav: url }, login, policy: POLICY, owner: `anna${n}`, permit });
+  });
+  try {
+    expect(await Promise.all(sources.map((source) => readAll(source)))).toEqual([30, 30, 30]);
+    expect(server.most()).toBeLessThanOrEqual(3);
+    expect(server.most()).toBeGreaterThan(1);
+    await until(async () => (await rows()) === 0);
+  } finally {
+    await server.close();
+  }
+});
+
+/** Everything in it, the source is closed. */
+async function readAll(source: DavSource): Promise<number> {
+  let read = 0;
+  await source.connect(signal);
+  const folders = await source.listFolders(signal);
+  await Promise.all(
+    folders.map(async (folder) => {
+      const items = (await collect(source.scan(folder, null, signal))).flatMap((page) => page.items);
+      for await (const outcome of source.read(folder, items, new BodyStaging(), signal))
+        if (outcome.is === 'staged') read++;
+    }),
+  );
+  await source.close();
+  return read;
+}
 
 /** Messages of the inbox, the source is closed. */
 async function readInbox(source: EwsSource): Promise<number> {

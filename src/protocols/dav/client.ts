@@ -1,7 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { TransferError } from '../../mailbox/transfer-error.js';
 import type { ConnectPolicy } from '../connect.js';
+import { ConnectError } from '../connect-error.js';
 import { HttpSession, type StreamedResponse } from '../http/session.js';
+import type { Places } from '../places.js';
 import type { XmlStreamLimits } from '../xml.js';
 import { type DavErrorContext, DavFailure, failureOf, toTransferError } from './failure.js';
 import { ERROR_BYTES } from './limits.js';
@@ -19,6 +21,8 @@ export interface DavClientOptions {
   readonly login: () => Promise<DavLogin>;
   readonly policy: ConnectPolicy;
   readonly maxConnections: number;
+  /** Where connections are counted over several processes; shared by all clients of an account. */
+  readonly places?: Places;
   readonly trust?: { readonly caFingerprint?: string; readonly ca?: string };
   readonly errors: DavErrorContext;
 }
@@ -90,10 +94,12 @@ export class DavClient {
     const refused = Symbol('refused');
     for (let fresh = this.authorization === null; ; fresh = true) {
       const authorization = await this.authorizationFor(url);
-      const result = await this.session.exchange(
-        { ...asked, headers: authorization === null ? plain : { ...plain, authorization } },
-        signal,
-        async (response) => (response.status === 401 && !fresh ? refused : use(response)),
+      const result = await this.placed(signal, (until) =>
+        this.session.exchange(
+          { ...asked, headers: authorization === null ? plain : { ...plain, authorization } },
+          until,
+          async (response) => (response.status === 401 && !fresh ? refused : use(response)),
+        ),
       );
       if (result !== refused) return result as T;
       const before = this.authorization;
@@ -106,7 +112,24 @@ export class DavClient {
   /** Without the login: a well-known address may lead anywhere. */
   bare<T>(request: DavRequest, signal: AbortSignal, use: (response: StreamedResponse) => Promise<T>): Promise<T> {
     const { method, url, headers } = request;
-    return this.session.exchange({ method, url: url.href, headers: { ...headers } }, signal, use);
+    const asked = { method, url: url.href, headers: { ...headers } };
+    return this.placed(signal, (until) => this.session.exchange(asked, until, use));
+  }
+
+  /** @throws ConnectError where the connection was taken away: the work may be done again. */
+  private async placed<T>(signal: AbortSignal, work: (until: AbortSignal) => Promise<T>): Promise<T> {
+    const { places } = this.options;
+    if (places === undefined) return work(signal);
+    const place = await places.take(signal);
+    try {
+      return await work(AbortSignal.any([signal, place.lost]));
+    } catch (error) {
+      if (place.lost.aborted && !signal.aborted)
+        throw new ConnectError('CONNECT_FAILED', 'The connection was needed elsewhere.');
+      throw error;
+    } finally {
+      place.leave();
+    }
   }
 
   /** Does a piece of work that may be repeated. @throws TransferError; the signal's reason. */

@@ -9,7 +9,7 @@ import { responseMessages } from './answer.js';
 import { DEFAULT_BACK_OFF_MS, EwsFailure, PASSING, redirection, TOO_MANY } from './failure.js';
 import { FAULT_LIMITS } from './limits.js';
 import { authorizationOf, type EwsLogin, type EwsMailbox, offersWindowsOnly } from './login.js';
-import { Places } from './places.js';
+import { Places } from '../places.js';
 
 export interface TransportOptions {
   readonly url: URL;

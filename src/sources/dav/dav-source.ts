@@ -15,6 +15,8 @@ import {
 } from '../../protocols/dav/discover.js';
 import type { DavErrorContext } from '../../protocols/dav/failure.js';
 import { listObjects } from '../../protocols/dav/listing.js';
+import type { TakePermit } from '../../protocols/permit.js';
+import { Places } from '../../protocols/places.js';
 import type { Source, SourceAccount, SourceFacts } from '../source.js';
 import { describeItems } from './describe.js';
 import { type FoundFolder, foldersOf } from './folders.js';
@@ -33,6 +35,8 @@ export interface DavSourceOptions {
   readonly owner: string;
   readonly trust?: { readonly caFingerprint?: string; readonly ca?: string };
   readonly maxConnections?: number;
+  /** Asked before one more request is under way than there were until now. */
+  readonly permit?: TakePermit;
   readonly classifySignIn?: DavErrorContext['classifySignIn'];
   /** Asked where the services of `domain` are when they are not at the given address (RFC 6764 section 3). */
   readonly dns?: { readonly domain: string; readonly questions: DavDns };
@@ -49,6 +53,7 @@ export class DavSource implements Source {
   readonly account: SourceAccount;
   private readonly services: Service[];
   private readonly maxConnections: number;
+  private readonly places: Places | null;
   private listed = new Map<string, FoundFolder & { client: DavClient }>();
 
   constructor(private readonly options: DavSourceOptions) {
@@ -57,6 +62,7 @@ export class DavSource implements Source {
     const names = ['dav', ...new Set(hosts), owner.toLowerCase()].join('\0');
     this.account = { kind: 'dav', stableId: createHash('sha256').update(names).digest('hex') };
     this.maxConnections = Math.max(1, options.maxConnections ?? DEFAULT_CONNECTIONS);
+    this.places = options.permit === undefined ? null : new Places(this.maxConnections, options.permit);
     this.services = (['caldav', 'carddav'] as const).flatMap((name) => {
       const home = urls[name];
       return home === undefined ? [] : [{ name, client: this.clientFor(home), account: null }];
@@ -70,6 +76,7 @@ export class DavSource implements Source {
       login,
       policy,
       maxConnections: this.maxConnections,
+      ...(this.places === null ? {} : { places: this.places }),
       ...(trust === undefined ? {} : { trust }),
       errors: { side: 'source', ...(classifySignIn === undefined ? {} : { classifySignIn }) },
     });
@@ -199,6 +206,7 @@ export class DavSource implements Source {
 
   async close(): Promise<void> {
     for (const { client } of this.services) client.close();
+    this.places?.close();
   }
 
   private async foundFor(folder: SourceFolder, signal: AbortSignal): Promise<FoundFolder & { client: DavClient }> {

@@ -38,11 +38,16 @@ export function shellEndpoints(
     source: (settings, secret, say) => {
       const { host, port, security } = settings;
       const { ca, caFingerprint, admin, user } = from;
-      const open = (permit?: TakePermit): Source =>
+      const open = (permit?: TakePermit, davPermit?: TakePermit): Source =>
         openSource(
           settings,
           secret,
-          { policy: POLICY, worker, ...(ca === undefined ? {} : { ca }) },
+          {
+            policy: POLICY,
+            worker,
+            ...(ca === undefined ? {} : { ca }),
+            ...(davPermit === undefined ? {} : { davPermit }),
+          },
           {
             target: { host, port, security, ...(ca ? { ca } : {}), ...(caFingerprint ? { caFingerprint } : {}) },
             ...(admin === undefined

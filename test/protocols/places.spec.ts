@@ -1,6 +1,6 @@
 import { setImmediate as soon } from 'node:timers/promises';
-import { type Place, Places } from '../../../src/protocols/ews/places.js';
-import type { Permit } from '../../../src/protocols/permit.js';
+import { type Place, Places } from '../../src/protocols/places.js';
+import type { Permit } from '../../src/protocols/permit.js';
 
 const signal = new AbortController().signal;
 

@@ -1,4 +1,4 @@
-import type { Permit, TakePermit } from '../permit.js';
+import type { Permit, TakePermit } from './permit.js';
 
 /** One request's place among those under way. */
 export interface Place {
