@@ -7,7 +7,15 @@ import { SCENES } from '../faults/scenes.js';
 
 /** Known faults are numbered from 1 to this. */
 const FAULTS = 100;
-const OF_THE_SUITE = [...KINDS, ...SCENES, 'steps', 'dav', 'dav-steps', 'memory is checked after every trial'];
+const OF_THE_SUITE = [
+  ...KINDS,
+  ...SCENES,
+  'steps',
+  'dav',
+  'dav-steps',
+  'product',
+  'memory is checked after every trial',
+];
 
 interface Row {
   readonly line: number;

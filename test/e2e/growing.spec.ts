@@ -1,11 +1,10 @@
-import { once } from 'node:events';
-import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { fixtureMailbox } from '../fixtures/mailbox.js';
 import { appendMessages, hoster, oldProvider, readMailbox, type TestAccount } from '../servers/dovecot.js';
 import { privateRedis, stopPrivateServers } from '../servers/private.js';
+import { flushAll } from '../servers/redis.js';
 import { freePort } from '../../src/standalone/infra/process.js';
 import { Api, fingerprintOf, Process, sourceOf, type Stack, startStack } from './stack.js';
 
@@ -70,14 +69,6 @@ const workers = async () =>
   ).rows;
 const copied = async (): Promise<number> =>
   Number((await db.query<{ n: string }>(`SELECT sum(copied) AS n FROM mailferry.jobs`)).rows[0]!.n);
-/** @returns what Redis says to FLUSHALL. */
-async function emptied(path: string): Promise<string> {
-  const socket = connect(path);
-  socket.write('FLUSHALL\r\n');
-  const [answer] = (await once(socket, 'data')) as [Buffer];
-  socket.destroy();
-  return answer.toString();
-}
 
 it(
   'whatever is killed, every migration ends complete, and none runs twice',
@@ -178,7 +169,7 @@ it(
     const sleeper = [stack.worker, ...others].find(({ pid }) => pid === run!.pid)!;
     sleeper.signal('SIGSTOP');
     try {
-      expect(await emptied(redis.path)).toBe('+OK\r\n');
+      await flushAll(redis.path);
       const done = await api.until(body.id, END, 180_000 * PATIENCE);
       expect(done).toMatchObject({
         state: 'completed',

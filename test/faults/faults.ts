@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import { davTrials } from './dav-trials.js';
 import { EnginePool } from './engine-process.js';
 import { ALONE, KINDS, type Kind, mailbox, type Plan, plan } from './plan.js';
+import { PRODUCT_ACTS, productTrials } from './product-trials.js';
 import { scene, SCENES } from './scenes.js';
 import { type ServerName, startServers, type Servers } from './servers.js';
 import { tryMutations } from './mutations.js';
@@ -13,7 +14,7 @@ import { stopPrivateServers } from '../servers/private.js';
 const USAGE = `npm run faults -- [options]
 
   --trials 300        random trials, of all kinds in turns          --seed N    the first one's seed; the others follow
-  --only KIND[,...]   ${[...KINDS, 'steps', 'scenes', 'dav', 'dav-steps'].join(' ')}
+  --only KIND[,...]   ${[...KINDS, 'steps', 'scenes', 'dav', 'dav-steps', 'product'].join(' ')}
   --servers A>B[,...] dovecot>dovecot dovecot>cyrus cyrus>dovecot cyrus>cyrus
   --hide NAME[,...]   for steps: capabilities that the new server does not show      --step N    for steps: only this one
   --at-once 3         trials side by side                           --log       what the engines said, for every trial
@@ -45,7 +46,9 @@ const first = Number(options.seed ?? Date.now() % 1_000_000_000);
 const tally = new Map<string, { trials: number; met: number; failed: number }>();
 const failures: Result[] = [];
 let mostMb = 0;
-/** Rules whose removal nobody noticed, sound engines that failed, and trials with calendars that did. */
+/** So that somebody who waits for hours sees that it goes on. */
+const TOLD_EVERY = 50;
+/** Rules whose removal nobody noticed, sound engines that failed, and trials with calendars and of the whole product that did. */
 let unnoticed = 0;
 
 // The tests' own way to start and end servers, whatever ends this process.
@@ -92,6 +95,9 @@ async function main(servers: Servers, bench: Bench): Promise<void> {
       steps: wanted('dav-steps'),
       log: options.log,
     });
+  if (wanted('product'))
+    // Each takes the machine for itself for a while.
+    unnoticed += await productTrials(first, only === null ? 2 * PRODUCT_ACTS.length : Number(options.trials));
   const kinds = KINDS.filter(wanted);
   if (kinds.length === 0) return summary();
   const trials = Array.from({ length: Number(options.trials) }, (_, n) => {
@@ -165,6 +171,8 @@ function note(result: Result): void {
   if (met.length > 0) row.met++;
   if (wrong.length > 0) row.failed++;
   tally.set(name, row);
+  const done = [...tally.values()].reduce((sum, { trials }) => sum + trials, 0);
+  if (done % TOLD_EVERY === 0) console.error(`${done} trials, ${failures.length} failed`);
   mostMb = Math.max(mostMb, rssMb);
   if (wrong.length > 0) failures.push(result);
   if (wrong.length > 0 || options.log) tell(result, name);

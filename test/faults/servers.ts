@@ -77,7 +77,10 @@ function onCyrus(server: CyrusServer): FaultyServer {
     async setQuota({ user }, kb) {
       await server.asAdmin(`SETQUOTA ${quoted(`user/${user}`)} (${kb === null ? '' : `STORAGE ${kb}`})`);
     },
-    crash: async () => server.dropSessions(),
+    async crash() {
+      await server.kill();
+      await server.restart();
+    },
     homeOf: () => null,
   };
 }

@@ -127,7 +127,8 @@ class Trial {
     const full = this.fault('disk-full');
     if (full !== null) {
       this.disk = fullDisk(full.kb, full.where === 'worker' ? null : this.destination.homeOf(this.to));
-      if (this.disk !== null) this.acted.push(`a disk of ${full.kb} KB for the ${full.where}`);
+      if (this.disk !== null)
+        this.acted.push(`a disk of ${full.kb} KB for the ${this.disk.forWorker ? 'worker' : full.where}`);
     }
     this.up = await imapProxy(this.from.imapPort);
     this.down = await imapProxy(this.to.imapPort, { hide: plan.hide });

@@ -5,7 +5,7 @@
  *     const account = await cyrus.account({ quotaKb: 64 });
  *     await cyrus.asAdmin(`SETACL ${quoted('user/x@cyrus.test')} y lrs`);
  */
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { chownSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { createConnection, createServer, type Server } from 'node:net';
@@ -13,7 +13,7 @@ import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { issue, makeAuthority } from '../../src/standalone/infra/certificate.js';
 import { isRoot, lookUpUser, shortPlace } from '../../src/standalone/infra/places.js';
-import { childrenOf, endProcess, freePort, killQuietly, waitUntil } from '../../src/standalone/infra/process.js';
+import { alive, childrenOf, endProcess, freePort, killQuietly, waitUntil } from '../../src/standalone/infra/process.js';
 import { debianPrograms } from './debian.js';
 import type { TestAccount } from './dovecot.js';
 import { kept, privateFolder } from './private.js';
@@ -61,6 +61,10 @@ export interface CyrusServer {
   asAdmin(...commands: readonly string[]): Promise<Response[][]>;
   /** SIGKILL to the sessions of everybody: every connection is cut, the server stays. */
   dropSessions(): void;
+  /** SIGKILL to all of it. */
+  kill(): Promise<void>;
+  /** After kill(): on the same data and ports. */
+  restart(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -124,18 +128,27 @@ EVENTS {\n}\n`,
   );
   if (isRoot()) for (const file of tree(dir, sockets)) chownSync(file, owner.uid, owner.gid);
 
-  const master = spawn(
-    programs.path(`${BIN}/master`),
-    ['-C', conf, '-M', services, '-p', join(sockets, 'master.pid'), '-L', join(dir, 'log', 'master.log')],
-    {
-      cwd: dir,
-      detached: true,
-      stdio: 'ignore',
-      env: { ...process.env, ...programs.env, SASL_PATH: programs.path('usr/lib/x86_64-linux-gnu/sasl2') },
-    },
-  );
-  master.unref();
-  const pid = master.pid ?? 0;
+  const launch = (): ChildProcess => {
+    const started = spawn(
+      programs.path(`${BIN}/master`),
+      ['-C', conf, '-M', services, '-p', join(sockets, 'master.pid'), '-L', join(dir, 'log', 'master.log')],
+      {
+        cwd: dir,
+        detached: true,
+        stdio: 'ignore',
+        env: { ...process.env, ...programs.env, SASL_PATH: programs.path('usr/lib/x86_64-linux-gnu/sasl2') },
+      },
+    );
+    started.unref();
+    return started;
+  };
+  let master = launch();
+  const pid = (): number => master.pid ?? 0;
+  const ready = (): Promise<void> =>
+    waitUntil(async () => {
+      if (master.exitCode !== null || master.signalCode !== null) throw new Error('it ended right after its start');
+      return (await answers(imapPort)) && (await listens(httpPort));
+    }, 'it does not answer');
   const server: CyrusServer = {
     imapPort,
     imapsPort,
@@ -165,10 +178,19 @@ EVENTS {\n}\n`,
       }
     },
     dropSessions() {
-      for (const child of inSession(childrenOf(pid), imapPort)) killQuietly(child);
+      for (const child of inSession(childrenOf(pid()), imapPort)) killQuietly(child);
+    },
+    async kill() {
+      const all = [pid(), ...childrenOf(pid())];
+      for (const one of all) killQuietly(one);
+      await waitUntil(async () => all.every((one) => !alive(one)), 'Cyrus survives SIGKILL');
+    },
+    async restart() {
+      master = launch();
+      await ready();
     },
     async stop() {
-      await endProcess(pid, 'SIGTERM', 3_000);
+      await endProcess(pid(), 'SIGTERM', 3_000);
       checker.close();
       rmSync(sockets, { recursive: true, force: true });
     },
