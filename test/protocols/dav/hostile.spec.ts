@@ -394,6 +394,16 @@ describe('who may have the login', () => {
     ['https://dav.example.org/', 'https://dav.example.org:8443/', false],
     ['https://dav.example.org/', 'https://127.0.0.1/', false],
     ['https://example.org/', 'https://other.org/', false],
+    ['https://dav.example.co.uk/', 'https://p1.example.co.uk/', true],
+    ['https://example.co.uk/', 'https://dav.example.co.uk/', true],
+    ['https://example.co.uk/', 'https://evil.co.uk/', false],
+    ['https://example.co.uk/', 'https://co.uk/', false],
+    ['https://alice.synology.me/', 'https://mallory.synology.me/', false],
+    ['https://alice.synology.me/', 'https://dav.alice.synology.me/', true],
+    ['https://synology.me/', 'https://mallory.synology.me/', false],
+    ['https://localhost/', 'https://evil.localhost/', false],
+    ['https://alice.github.io/', 'https://mallory.github.io/', false],
+    ['https://dav.old.test/', 'https://cal.old.test/', true],
   ])('at %s: %s %s', (home, url, may) => expect(mayReceiveLogin(new URL(url), new URL(home))).toBe(may));
 
   it('looks a domain up as RFC 6764 says', async () => {
