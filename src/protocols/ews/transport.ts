@@ -10,6 +10,7 @@ import { DEFAULT_BACK_OFF_MS, EwsFailure, PASSING, redirection, TOO_MANY } from 
 import { FAULT_LIMITS } from './limits.js';
 import { authorizationOf, type EwsLogin, type EwsMailbox, offersWindowsOnly } from './login.js';
 import { Places } from '../places.js';
+import { type Doubt, SecondTry } from './second-try.js';
 
 export interface TransportOptions {
   readonly url: URL;
@@ -47,8 +48,7 @@ export class EwsTransport {
   private authorization: string | null = null;
   private notBefore = 0;
   private readonly places: Places;
-  /** It let us in before, so one refusal may be a moment's (pitfall 54): then the same login is tried once more. */
-  private letIn = false;
+  private readonly second = new SecondTry();
   private readonly say: ((line: string) => void) | undefined;
 
   constructor(private readonly options: TransportOptions) {
@@ -146,53 +146,67 @@ export class EwsTransport {
     read: (response: StreamedResponse) => Promise<T>,
   ): Promise<T> {
     const refused = Symbol('refused');
-    for (let logins = 1; ; logins++) {
-      signal.throwIfAborted();
-      this.authorization ??= authorizationOf(await this.options.login());
-      const used = this.authorization;
-      const begun = Date.now();
-      let windowsOnly = false;
-      const result = await this.session.exchange(
-        {
-          method: 'POST',
-          url: this.options.url.href,
-          body: Buffer.from(envelope),
-          headers: {
-            'content-type': 'text/xml; charset=utf-8',
-            accept: 'text/xml',
-            authorization: used,
-            ...this.mailboxHeaders(),
+    let own: Doubt | null = null;
+    try {
+      for (let logins = 1; ; logins++) {
+        signal.throwIfAborted();
+        if (own === null && !(await this.second.mayAsk(signal))) throw new EwsFailure('sign-in', { status: 401 });
+        this.authorization ??= authorizationOf(await this.options.login());
+        const used = this.authorization;
+        const begun = Date.now();
+        let windowsOnly = false;
+        const result = await this.session.exchange(
+          {
+            method: 'POST',
+            url: this.options.url.href,
+            body: Buffer.from(envelope),
+            headers: {
+              'content-type': 'text/xml; charset=utf-8',
+              accept: 'text/xml',
+              authorization: used,
+              ...this.mailboxHeaders(),
+            },
           },
-        },
-        signal,
-        async (response) => {
-          this.say?.(`${operation} ${response.status} ${Date.now() - begun} ms`);
-          if (response.status === 401) {
-            windowsOnly = offersWindowsOnly(response.headers);
-            return refused;
-          }
-          await this.refuseOthers(operation, response);
-          this.letIn = true;
-          return read(response);
-        },
-      );
-      if (result !== refused) return result as T;
-      if (windowsOnly) throw new EwsFailure('windows-sign-in', { status: 401 });
-      await this.renew(used, logins, signal);
+          signal,
+          async (response) => {
+            this.say?.(`${operation} ${response.status} ${Date.now() - begun} ms`);
+            if (response.status === 401) {
+              windowsOnly = offersWindowsOnly(response.headers);
+              return refused;
+            }
+            await this.refuseOthers(operation, response);
+            this.second.letIn();
+            return read(response);
+          },
+        );
+        if (result !== refused) return result as T;
+        if (windowsOnly) throw new EwsFailure('windows-sign-in', { status: 401 });
+        const before: Doubt | null = own;
+        own = await this.renew(used, own, logins, signal);
+        if (own !== null && own !== before) await pause(CROWDED_MS, undefined, { signal });
+      }
+    } finally {
+      this.second.unanswered(own);
     }
   }
 
-  /** Another login after a refusal. @throws EwsFailure: the same password over and over would only help to lock the account */
-  private async renew(used: string, logins: number, signal: AbortSignal): Promise<void> {
+  /**
+   * Another login after a refusal, or the same one once more: then this request alone tries that, and the others wait.
+   * @throws EwsFailure: the same password over and over would only help to lock the account
+   */
+  private async renew(used: string, own: Doubt | null, logins: number, signal: AbortSignal): Promise<Doubt | null> {
     const again = authorizationOf(await this.options.login());
-    const isSame = again === used;
-    if (logins >= MOST_LOGINS || (isSame && !this.letIn)) {
+    const isLast = logins >= MOST_LOGINS;
+    if (again !== used && !isLast) {
+      this.authorization = again;
+      return own;
+    }
+    const after = await this.second.refused(own, signal);
+    if (after === 'no' || isLast) {
       this.authorization = null;
       throw new EwsFailure('sign-in', { status: 401 });
     }
-    this.letIn = false;
-    this.authorization = again;
-    if (isSame) await pause(CROWDED_MS, undefined, { signal });
+    return after === 'again' ? null : after;
   }
 
   /** Routes a request to the server that holds the mailbox, which makes impersonation fast and sure. */
