@@ -157,6 +157,7 @@ describe('a mailbox of Exchange', () => {
     expect(a).toContain('RRULE:FREQ=MONTHLY;BYMONTHDAY=-1\r\n');
     expect(b).toContain('RRULE:FREQ=MONTHLY;BYMONTHDAY=28,29,30;BYSETPOS=-1\r\n');
     expect(c).toMatch(/DTSTART;TZID=\w+\/\w+:20260130T100000/);
+    expect(outcomes[2]).toMatchObject({ item: { notes: [{ code: 'ZONE_MAPPED' }] } });
     expect(d).toContain('DTSTART:20260130T100000Z');
     expect(outcomes[3]).toMatchObject({ item: { notes: [{ code: 'ZONE_UNKNOWN', detail: 'Mars' }] } });
   });

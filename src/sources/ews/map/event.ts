@@ -34,6 +34,7 @@ export function eventOf(parts: EventParts): Made | null {
   const first = occurrenceOf(master, zone, uid, owner, files(master));
   if (first === null) return null;
   const notes: Note[] = [];
+  if (zone.isAlike) notes.push({ code: 'ZONE_MAPPED', detail: `${zone.name}: ${zone.iana}` });
   if (zone.iana === null && zone.name !== '') notes.push({ code: 'ZONE_UNKNOWN', detail: zone.name });
   const allDay = isTrue(master, 'IsAllDayEvent');
   const recurrence = child(master, 'Recurrence');

@@ -14,7 +14,7 @@ const STATUS: Readonly<Record<string, PlainTask['status']>> = {
   Deferred: 'NEEDS-ACTION',
 };
 const PRIORITY: Readonly<Record<string, number>> = { High: 1, Low: 9 };
-const NOWHERE = { iana: null, standard: 0, name: '' };
+const NOWHERE = { iana: null, standard: 0, name: '', isAlike: false };
 
 /** A task as one iCalendar object. Its days have no zone. */
 export function taskOf(item: XmlElement, uid: string): Made {

@@ -1,8 +1,8 @@
 import type { PlainTime } from '../../../conversion/build/times.js';
 import { offsetAt } from '../../../conversion/zones/offsets.js';
-import { WINDOWS_ZONES } from '../../../conversion/zones/windows-zones.js';
 import { ianaZone } from '../../../conversion/zones/zone-names.js';
-import { childrenNamed, type XmlElement } from '../../../protocols/xml.js';
+import type { XmlElement } from '../../../protocols/xml.js';
+import { definitionOf, zoneLike } from './zone-definition.js';
 
 /** The zone an appointment was made in. Null `iana`: nobody knows it. */
 export interface EventZone {
@@ -10,45 +10,23 @@ export interface EventZone {
   /** Minutes east of UTC that a definition names as its standard time. */
   readonly standard: number;
   readonly name: string;
+  /** Its name says nothing to us: `iana` is the zone that is most like its definition. */
+  readonly isAlike: boolean;
 }
 
-/** By its Windows name, else by its name for people, else by its own definition of offsets. */
+/** By its Windows name, else by its name for people, else by its own definition. */
 export function zoneOf(element: XmlElement | undefined): EventZone {
   const id = element?.attributes.get('Id') ?? '';
   const name = element?.attributes.get('Name') ?? '';
-  const biases = element === undefined ? [] : biasesOf(element);
-  const iana = ianaZone(id) ?? ianaZone(name) ?? zoneWith(biases);
-  return { iana, standard: biases[0] ?? 0, name: name || id };
-}
-
-/** Minutes east of UTC, standard time first. A bias is what is added to local time to get UTC. */
-function biasesOf(zone: XmlElement): number[] {
-  const periods = childrenNamed(zone, 'Periods').flatMap((one) => childrenNamed(one, 'Period'));
-  const found = periods.map(({ attributes }) => ({
-    isStandard: /standard/i.test(attributes.get('Name') ?? ''),
-    minutes: -minutesOf(attributes.get('Bias') ?? ''),
-  }));
-  return found.sort((a, b) => Number(b.isStandard) - Number(a.isStandard)).map(({ minutes }) => minutes);
-}
-
-/** An XML duration: PT5H, -PT60M, -PT9H30M. */
-function minutesOf(duration: string): number {
-  const parts = /^(-?)PT?(?:(\d+)H)?(?:(\d+)M)?/.exec(duration);
-  if (parts === null) return 0;
-  const minutes = Number(parts[2] ?? 0) * 60 + Number(parts[3] ?? 0);
-  return parts[1] === '-' ? -minutes : minutes;
-}
-
-/** The first known zone with these offsets in January and July; which of several says nothing wrong about any moment they share. */
-function zoneWith(biases: readonly number[]): string | null {
-  if (biases.length === 0) return null;
-  const wanted = [...new Set(biases)].sort((a, b) => a - b).join();
-  const year = new Date().getUTCFullYear();
-  for (const zone of new Set(Object.values(WINDOWS_ZONES))) {
-    const offsets = [Date.UTC(year, 0, 15), Date.UTC(year, 6, 15)].map((at) => offsetAt(zone, at) / 60);
-    if ([...new Set(offsets)].sort((a, b) => a - b).join() === wanted) return zone;
-  }
-  return null;
+  const definition = element === undefined ? null : definitionOf(element);
+  const named = ianaZone(id) ?? ianaZone(name);
+  const alike = named === null && definition !== null ? zoneLike(definition) : null;
+  return {
+    iana: named ?? alike,
+    standard: definition?.standard ?? 0,
+    name: name || id,
+    isAlike: alike !== null,
+  };
 }
 
 /** What the clock shows there: YYYY-MM-DDTHH:MM:SS. */
