@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { calendar, event, find, linesOf, prepare, UNKNOWN } from './fixtures.js';
+import { calendar, event, find, linesOf, prepare, text, UNKNOWN } from './fixtures.js';
+import { semanticDigest } from '../../src/conversion/semantic/digest.js';
 import { prepareForStore, repairedAfterRefusal } from '../../src/conversion/prepare.js';
 import { databaseZone, icalZone, localOffset } from '../../src/conversion/zones/ical-zone.js';
 import { offsetAt, transitions } from '../../src/conversion/zones/offsets.js';
@@ -55,6 +56,67 @@ describe('a definition of a zone', () => {
       const zone = `BEGIN:VTIMEZONE\r\nTZID:X\r\nBEGIN:STANDARD\r\nDTSTART:16010101T000000\r\nTZOFFSETFROM:+0100\r\nTZOFFSETTO:+0200\r\nRRULE:${rule}\r\nEND:STANDARD\r\nEND:VTIMEZONE\r\n`;
       expect(icalZone(parseComponents(Buffer.from(zone)).components[0]!)).toBeNull();
     }
+  });
+});
+
+describe('definitions that are made to be worked out for ages', () => {
+  const observance = (start: string, rule: string | null, n = 0): string[] => [
+    ...['BEGIN:STANDARD', `DTSTART:${start}`, `TZOFFSETFROM:+0${n % 10}00`, `TZOFFSETTO:+0${(n + 1) % 10}00`],
+    ...(rule === null ? [] : [`RRULE:${rule}`]),
+    'END:STANDARD',
+  ];
+  const zone = (tzid: string, ...observances: string[]): string[] => [
+    'BEGIN:VTIMEZONE',
+    `TZID:${tzid}`,
+    ...observances,
+    'END:VTIMEZONE',
+  ];
+  const usable = (...observances: string[]): boolean =>
+    icalZone(parseComponents(text(...zone('X', ...observances))).components[0]!) !== null;
+  const many = (n: number, start: string, more = ''): string[] =>
+    Array.from({ length: n }, (_, i) => {
+      const rule = `FREQ=YEARLY;BYMONTH=${(i % 12) + 1};BYDAY=${(i % 4) + 1}SU${more}`;
+      return observance(start, rule, i);
+    }).flat();
+
+  it('are not: their zone is the one that its name says, or none', () => {
+    expect(usable(...many(2, '16010101T000000'))).toBe(true);
+    expect(usable(...many(60, '19700101T000000', ';UNTIL=19991231T000000Z'))).toBe(true);
+    // Each change by itself, as some programs list them.
+    expect(usable(...Array.from({ length: 500 }, (_, i) => observance('20000101T000000', null, i)).flat())).toBe(true);
+    expect(usable(...many(800, '00010101T000000'))).toBe(false);
+    expect(usable(...many(100, '16010101T000000'))).toBe(false);
+
+    const endless = (tzid: string): Buffer =>
+      calendar(...zone(tzid, ...many(800, '00010101T000000')), ...linesOf(inZone(tzid)).slice(3, -1));
+    const inZone = (tzid: string): Buffer => event(`DTSTART;TZID=${tzid}:20250110T090000`, 'DURATION:PT1H');
+    expect(prepare('calendar', endless('Europe/Berlin')).notes).toEqual({ ZONE_ADDED: 'Europe/Berlin' });
+    expect(prepare('calendar', endless('Mars')).notes).toEqual({ ZONE_UNKNOWN: 'Mars' });
+    expect(semanticDigest(endless('Europe/Berlin'))).toBe(semanticDigest(inZone('Europe/Berlin')));
+  });
+
+  it.each([
+    'FREQ=YEARLY;BYMONTH=13;BYDAY=1SU',
+    'FREQ=YEARLY;BYMONTH=0;BYDAY=1SU',
+    'FREQ=YEARLY;BYMONTH=3;BYDAY=1SU;UNTIL=20251399T000000Z',
+    'FREQ=YEARLY;BYMONTH=3;BYMONTHDAY=1;BYDAY=5MO',
+    'FREQ=YEARLY;WKST=XX;BYMONTH=3;BYDAY=1SU',
+  ])('or by a rule that says nothing are no definitions: %s', (rule) => {
+    expect(usable(...observance('19700101T000000', rule))).toBe(false);
+  });
+
+  it('may not come in masses: the first ones of an object are used, as many as an object ever has', () => {
+    const names = Array.from({ length: 3_000 }, (_, i) => `Zone ${i}`);
+    const zones = names.flatMap((name) => zone(name, ...many(2, '16010101T000000')));
+    const dates = names.map((name) => `EXDATE;TZID=${name}:20500110T090000`);
+    const bytes = calendar(zones.join('\r\n'), ...linesOf(event(...dates)).slice(3, -1));
+    const { lines, notes } = prepare('calendar', bytes);
+    const kept = find(lines, 'TZID');
+    expect(kept.length).toBeGreaterThanOrEqual(10);
+    expect(kept.length).toBeLessThan(100);
+    expect(kept).toEqual(names.slice(0, kept.length).map((name) => `TZID:${name}`));
+    expect(notes['ZONE_UNKNOWN']).toContain(`Zone ${kept.length},`);
+    expect(semanticDigest(bytes)).toMatch(/^[0-9a-f]{64}$/);
   });
 });
 

@@ -2,7 +2,7 @@ import type ICAL from 'ical.js';
 import type { Changes } from '../notes.js';
 import type { Level, TargetProfile } from '../prepared.js';
 import { param, type Property } from '../text/content-line.js';
-import { valueOf, type Component } from '../text/component.js';
+import type { Component } from '../text/component.js';
 import { databaseZone, icalZone, localOffset } from '../zones/ical-zone.js';
 import { ianaZone } from '../zones/zone-names.js';
 import { fromMs, parseMoment, toMs, type Moment } from './moments.js';
@@ -12,7 +12,7 @@ export interface Context {
   readonly target: TargetProfile;
   readonly level: Level;
   readonly changes: Changes;
-  /** The VTIMEZONEs that came with the object, by TZID. */
+  /** The VTIMEZONEs that came with the object and can be used, by TZID. */
   readonly zones: ReadonlyMap<string, Component>;
 }
 
@@ -24,15 +24,6 @@ export const DATE_PROPERTIES: ReadonlySet<string> = new Set([
   'EXDATE',
   'RDATE',
 ]);
-
-export function zonesOf(components: readonly Component[]): Map<string, Component> {
-  const found = new Map<string, Component>();
-  for (const zone of components) {
-    const tzid = zone.name === 'VTIMEZONE' ? valueOf(zone, 'TZID') : undefined;
-    if (tzid !== undefined && !found.has(tzid)) found.set(tzid, zone);
-  }
-  return found;
-}
 
 /** The zone of a TZID: as defined in the object, else as the database knows it. */
 export function zoneFor(

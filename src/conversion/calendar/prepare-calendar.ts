@@ -3,13 +3,14 @@ import { Changes } from '../notes.js';
 import type { CalendarComponent, Level, Preparation, PreparedCalendar, TargetProfile } from '../prepared.js';
 import { property, type Property } from '../text/content-line.js';
 import { first, parseComponents, printComponents, valueOf, type Component } from '../text/component.js';
-import { zonesOf, type Context } from './context.js';
+import type { Context } from './context.js';
 import { mendDates, replacesUnknown } from './dates.js';
 import { mendAlarms, mendRequired, mendValues, silenced } from './required.js';
 import { mendRules, mendSeries } from './series.js';
 import { mendEnd, mendStart } from './span.js';
 import { alignExceptions, strictly } from './strict.js';
 import { uidFrom, uidFromContent } from '../uid.js';
+import { usableZones } from '../zones/ical-zone.js';
 import { fromVersion1 } from './version-1.js';
 import { mendZones } from './zone-repair.js';
 
@@ -43,7 +44,7 @@ export function prepareCalendar(
     const groups = grouped(old ? found.map((one) => fromVersion1(one, calendar)) : found);
     if (groups.length > 1) changes.add('SEVERAL_IN_ONE');
     const shared = changes.notes();
-    const zones = zonesOf(calendar.components);
+    const zones = usableZones(calendar.components);
     const prepared = groups.map(({ items, copy }) => {
       const own = new Changes();
       for (const { code, detail } of shared) own.add(code as Parameters<Changes['add']>[0], detail);

@@ -1,6 +1,5 @@
 import { param, withoutParam, withParam, type Property } from '../text/content-line.js';
 import type { Component } from '../text/component.js';
-import { isUsableZone } from '../zones/ical-zone.js';
 import { vtimezone } from '../zones/vtimezone.js';
 import { ianaZone } from '../zones/zone-names.js';
 import type { Context } from './context.js';
@@ -39,7 +38,7 @@ export function mendZones(
 
 function replacementFor(tzid: string, year: number, { zones, changes }: Context): Replacement {
   const own = zones.get(tzid);
-  if (own && isUsableZone(own)) return { tzid, zone: own };
+  if (own) return { tzid, zone: own };
   const iana = ianaZone(tzid);
   if (iana === null) {
     changes.add('ZONE_UNKNOWN', tzid);

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
-import { DATE_PROPERTIES, instantOf, zoneFor, zonesOf } from '../calendar/context.js';
+import { DATE_PROPERTIES, instantOf, zoneFor } from '../calendar/context.js';
 import { parseDuration, printMoment, readMoment, type Moment } from '../calendar/moments.js';
 import { param, type Param, type Property } from '../text/content-line.js';
 import type { Component } from '../text/component.js';
 import { splitRaw, unescapeText } from '../text/values.js';
-import { localOffset } from '../zones/ical-zone.js';
+import { localOffset, usableZones } from '../zones/ical-zone.js';
 import { sorted, type Canonical } from './meaning.js';
 
 type Zones = ReadonlyMap<string, Component>;
@@ -31,7 +31,7 @@ const KEYWORD_PARAMS = /^(?:CUTYPE|ROLE|PARTSTAT|RSVP|RELATED|RELTYPE|FBTYPE|RAN
 
 /** The items of a VCALENDAR. */
 export function canonicalCalendar(calendar: Component): Canonical[] {
-  const zones = zonesOf(calendar.components);
+  const zones = usableZones(calendar.components);
   return calendar.components.filter(({ name }) => name !== 'VTIMEZONE').map((one) => canonicalItem(one, zones));
 }
 

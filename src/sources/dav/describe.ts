@@ -1,3 +1,4 @@
+import { parseLine } from '../../conversion/text/content-line.js';
 import type { ItemDescription, ItemRef } from '../../mailbox/item.js';
 import type { DavClient } from '../../protocols/dav/client.js';
 import { MULTIGET_ITEMS } from '../../protocols/dav/limits.js';
@@ -7,6 +8,8 @@ import { pathOf } from './keys.js';
 
 /** Characters of one value that a report shows. */
 const MAX_VALUE = 300;
+/** Characters of a line that are looked at, its parameters included. */
+const MAX_LINE = 8 * 1024;
 /** Bytes of an object in which its name and date are looked for. */
 const LOOKED_AT = 256 * 1024;
 
@@ -36,7 +39,7 @@ function describe({ key }: ItemRef, object: string): ItemDescription {
   const from = lines.findIndex((line) => /^BEGIN:(VEVENT|VTODO|VJOURNAL|VCARD)/i.test(line));
   const value = (name: RegExp): string => {
     const line = lines.slice(Math.max(from, 0)).find((one) => name.test(one));
-    return line === undefined ? '' : unescaped(line.slice(line.search(/(?<=^[^"]*(?:"[^"]*"[^"]*)*):/) + 1));
+    return line === undefined ? '' : unescaped(parseLine(line.slice(0, MAX_LINE))?.value ?? '');
   };
   return {
     key,

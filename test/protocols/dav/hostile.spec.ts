@@ -385,6 +385,26 @@ describe('a calendar server that means harm', () => {
   });
 });
 
+describe('the name of an object in a report', () => {
+  it.each([
+    ['colons in a quote that never ends', `SUMMARY;X="${':'.repeat(200_000)}`, ':'.repeat(300)],
+    ['a colon in a quote', 'SUMMARY;ALTREP="http://a.test/":Lunch\\, at last', 'Lunch, at last'],
+    ['no value at all', 'SUMMARY;X=1', ''],
+  ])('is found in no time: %s', async (_, line, subject) => {
+    const source = await server((_asked, answer, body) => {
+      if (!body.includes('calendar-multiget')) return false;
+      const object = `BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\n${line}\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n`;
+      const data = `<C:calendar-data>${object.replaceAll('"', '&quot;')}</C:calendar-data>`;
+      answer.writeHead(207, { 'content-type': 'application/xml' });
+      answer.end(multistatus(response('/home/work/a.ics', data)));
+      return true;
+    });
+    const [folder] = await source.listFolders(signal);
+    const items = (await collect(source.scan(folder!, null, signal))).flatMap((page) => page.items);
+    expect(await collect(source.describe(folder!, items, signal))).toMatchObject([{ subject }]);
+  });
+});
+
 describe('who may have the login', () => {
   it.each([
     ['https://caldav.icloud.com/', 'https://p42-caldav.icloud.com/', true],
