@@ -108,6 +108,18 @@ describe('vCard 3.0 and 4.0', () => {
     ],
   );
 
+  it('a number that is written as an address keeps its parameters', () => {
+    // RFC 6350 section 6.4.1
+    const number = 'TEL;VALUE=uri;PREF=1;TYPE="voice,home":tel:+1-555-555-5555;ext=5555';
+    const bytes = card('4.0', 'UID:u', 'FN:Anna', number, 'TEL;VALUE=uri:tel:+1-555\\;ext=7', 'TEL:+49 1;2');
+    const { lines, notes } = prepare('card', bytes);
+    expect(find(lines, 'TEL')).toEqual([number, 'TEL;VALUE=uri:tel:+1-555;ext=7', 'TEL:+49 1\\;2']);
+    expect(notes).toEqual({ REPAIRED_VALUE: 'TEL' });
+    expect(find(prepare('card', bytes, CYRUS).lines, 'TEL')).toContain(
+      'TEL;TYPE=voice,home,pref:+1-555-555-5555\\;ext=5555',
+    );
+  });
+
   it('4.0 becomes 3.0 for Cyrus in Apple’s spelling, nothing left out', () => {
     const { lines, codes } = prepare('card', four, CYRUS);
     for (const line of [

@@ -17,8 +17,11 @@ export function mendValues(card: Component, changes: Changes): Component {
 }
 
 function mendOne(one: Property): Property {
-  if (TEXTS.has(one.name)) return mendText(one);
-  // A colon needs no escape; Radicale keeps the backslash and breaks the address.
-  if (URIS.has(one.name) && one.value.includes('\\:')) return { ...one, value: one.value.replaceAll('\\:', ':') };
+  const isUri = param(one, 'VALUE')?.toLowerCase() === 'uri';
+  if (TEXTS.has(one.name) && !isUri) return mendText(one);
+  // No text, so nothing is escaped (RFC 6350 section 6.4.1); Radicale keeps the backslash and breaks the address.
+  const escaped = URIS.has(one.name) ? /\\(:)/g : isUri ? /\\([:;])/g : null;
+  const value = escaped === null ? one.value : one.value.replace(escaped, '$1');
+  if (value !== one.value) return { ...one, value };
   return param(one, 'ENCODING') === undefined ? one : mendBase64(one);
 }
