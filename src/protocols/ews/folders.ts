@@ -59,6 +59,7 @@ export async function findFolders(
     if (message?.ok !== true) throw refused(message?.code, message?.text);
     const root = childrenNamed(message.element, 'RootFolder')[0];
     const page = (root === undefined ? undefined : childrenNamed(root, 'Folders')[0])?.children ?? [];
+    const before = found.size;
     for (const one of page) {
       const folder = folderOf(one);
       if (folder !== null) found.set(folder.id, folder);
@@ -69,6 +70,8 @@ export async function findFolders(
     const all = Number(root?.attributes.get('TotalItemsInView') ?? offset);
     // Short pages say that more follows; a page with nothing would say so for ever.
     if (page.length === 0 || (last && offset >= all)) return [...found.values()];
+    // More is promised, and where it should begin comes what we know.
+    if (found.size === before) throw new EwsFailure('not-understood', { status: 200 });
   }
 }
 

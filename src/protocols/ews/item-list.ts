@@ -2,7 +2,7 @@ import { ews } from './library.js';
 import { childrenNamed, textOf, type XmlElement } from '../xml.js';
 import { EwsFailure } from './failure.js';
 import { libraryId, refused } from './folders.js';
-import { FIND_ITEMS, MAX_ITEMS, SYNC_ITEMS } from './limits.js';
+import { FIND_ITEMS, MAX_IDLE_PAGES, MAX_ITEMS, MAX_PAGES, SYNC_ITEMS } from './limits.js';
 import { askByLibrary } from './service.js';
 import type { EwsTransport } from './transport.js';
 
@@ -67,7 +67,7 @@ export async function* syncItems(
   state: string,
   signal: AbortSignal,
 ): AsyncGenerator<SyncPage> {
-  let listed = 0;
+  let [listed, idle] = [0, 0];
   for (let at = state; ;) {
     const messages = await askByLibrary(transport, 'SyncFolderItems', 1, signal, (service) =>
       service.SyncFolderItems(
@@ -86,9 +86,11 @@ export async function* syncItems(
     const last = textOf(message.element, 'IncludesLastItemInRange') !== 'false';
     yield { ...sorted(changes), state: next };
     listed += changes.length;
+    idle = changes.length === 0 ? idle + 1 : 0;
     if (last) return;
     // More is promised, and neither anything came nor will: it would go on for ever.
-    if (next === '' || next === at || listed > MAX_ITEMS) throw new EwsFailure('not-understood', { status: 200 });
+    if (next === '' || next === at || idle >= MAX_IDLE_PAGES || listed > MAX_ITEMS)
+      throw new EwsFailure('not-understood', { status: 200 });
     at = next;
   }
 }
@@ -117,7 +119,8 @@ export async function* findItems(
   folderId: string,
   signal: AbortSignal,
 ): AsyncGenerator<readonly ListedItem[]> {
-  for (let offset = 0; ;) {
+  let before = '';
+  for (let [offset, pages] = [0, 1]; ; pages++) {
     const messages = await askByLibrary(transport, 'FindItem', 1, signal, (service) => {
       const view = new ews.ItemView(FIND_ITEMS, offset);
       view.PropertySet = listShape();
@@ -127,11 +130,17 @@ export async function* findItems(
     if (message?.ok !== true) throw refused(message?.code, message?.text);
     const root = childrenNamed(message.element, 'RootFolder')[0];
     const page = (root === undefined ? undefined : childrenNamed(root, 'Items')[0])?.children ?? [];
-    yield page.map((item) => listedItem(item, item.name));
+    const items = page.map((item) => listedItem(item, item.name));
+    yield items;
     offset += page.length;
     const last = root?.attributes.get('IncludesLastItemInRange') !== 'false';
     const all = Number(root?.attributes.get('TotalItemsInView') ?? offset);
-    if (page.length === 0 || offset > MAX_ITEMS || (last && offset >= all)) return;
+    if (page.length === 0 || (last && offset >= all)) return;
+    // More is promised, and where it should begin comes what we know.
+    const ids = items.map(({ id }) => id).join();
+    if (ids === before || offset > MAX_ITEMS || pages >= MAX_PAGES)
+      throw new EwsFailure('not-understood', { status: 200 });
+    before = ids;
   }
 }
 

@@ -25,5 +25,9 @@ export const FIND_ITEMS = 1_000;
 /** Folders of an account: a listing that goes on longer is not believed. */
 export const MAX_FOLDERS = 20_000;
 export const MAX_ITEMS = 5_000_000;
+/** Pages of one list. */
+export const MAX_PAGES = 50_000;
+/** Pages in a row that tell of no change and promise more. */
+export const MAX_IDLE_PAGES = 100;
 /** Characters of a sync state that are kept; without it the next scan lists everything. */
 export const MOST_SYNC_STATE = 256 * 1024;

@@ -1,5 +1,6 @@
 import { EwsFailure } from '../../protocols/ews/failure.js';
 import { findFolders, getFolders } from '../../protocols/ews/folders.js';
+import { MAX_FOLDERS } from '../../protocols/ews/limits.js';
 import type { EwsTransport } from '../../protocols/ews/transport.js';
 import { type Branch, GENERATED, OUTBOX, ROLES } from './folders.js';
 
@@ -31,16 +32,20 @@ export async function archiveBranch(transport: EwsTransport, signal: AbortSignal
   return { ...nothing, rootId: root.id, prefix: ['Archive'], folders };
 }
 
-/** Level by level: Exchange does not look into public folders deep. */
+/** Level by level: Exchange does not look into public folders deep. @throws EwsFailure; ConnectError; XmlError */
 export async function publicBranch(transport: EwsTransport, signal: AbortSignal): Promise<Branch> {
   const [root] = await getFolders(transport, [{ wellKnown: 'publicfoldersroot' }], signal);
   const branch = { prefix: ['Public Folders'], wellKnown: new Map<string, string>(), syncs: false };
   if (root === null || root === undefined) return { ...branch, rootId: '', folders: [] };
   const folders: Branch['folders'][number][] = [];
-  for (const queue = [root.id]; queue.length > 0;) {
-    const below = await findFolders(transport, { id: queue.shift()! }, 'shallow', signal);
+  const seen = new Set([root.id]);
+  // A set is walked in the order in which it grows.
+  for (const id of seen) {
+    // One may lie below itself.
+    const below = (await findFolders(transport, { id }, 'shallow', signal)).filter((one) => !seen.has(one.id));
     folders.push(...below);
-    queue.push(...below.map(({ id }) => id));
+    for (const one of below) seen.add(one.id);
+    if (seen.size > MAX_FOLDERS) throw new EwsFailure('not-understood', { status: 200 });
   }
   return { ...branch, rootId: root.id, folders };
 }
