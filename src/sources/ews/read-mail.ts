@@ -1,5 +1,6 @@
 import type { ItemMeta, ItemRef, Note, ReadOutcome, StagedBody, Staging } from '../../mailbox/item.js';
 import { TransferError } from '../../mailbox/transfer-error.js';
+import { ConnectError } from '../../protocols/connect-error.js';
 import { isShort } from '../../protocols/ews/items.js';
 import { BATCH_BYTES, BATCH_ITEMS } from '../../protocols/ews/limits.js';
 import { getLargeMime, getMimes, type GotMime } from '../../protocols/ews/mime.js';
@@ -47,7 +48,8 @@ export async function* readMail(
       yield await readLarge(client, batch[0]!, stage, signal);
       continue;
     }
-    for (const [i, got] of result.entries()) yield await outcomeOf(batch[i]!, got, stage);
+    for (const [i, got] of result.entries())
+      yield await (got === 'large' ? readLarge(client, batch[i]!, stage, signal) : outcomeOf(batch[i]!, got, stage));
   }
 }
 
@@ -55,7 +57,7 @@ async function ask(
   client: EwsClient,
   batch: readonly Ref[],
   signal: AbortSignal,
-): Promise<(GotMime | TransferError)[]> {
+): Promise<(GotMime | TransferError | 'large')[]> {
   const read = (refs: readonly Ref[]): Promise<GotMime[]> =>
     client.repeatable(signal, () => getMimes(client.transport, refs.map(idOfRef), signal));
   try {
@@ -64,12 +66,17 @@ async function ask(
     signal.throwIfAborted();
     if (!isOfTheBatch(error)) throw error;
     // One of them may be the reason.
-    const all: (GotMime | TransferError)[] = [];
+    const all: (GotMime | TransferError | 'large')[] = [];
     for (const ref of batch) {
       try {
         all.push(...(await read([ref])));
       } catch (alone) {
         signal.throwIfAborted();
+        // Its size was not told, or too small.
+        if (isTooLarge(alone)) {
+          all.push('large');
+          continue;
+        }
         const about =
           aboutOne(alone) ??
           (isOfTheBatch(alone)
@@ -81,6 +88,10 @@ async function ask(
     }
     return all;
   }
+}
+
+function isTooLarge(error: unknown): boolean {
+  return error instanceof TransferError && error.cause instanceof ConnectError && error.cause.why === 'too-large';
 }
 
 /** The server fails at the question as a whole, or the answer cannot be read. */
