@@ -61,7 +61,8 @@ export const CHANGES: Readonly<Record<string, string>> = {
   ALARM_DROPPED: 'An alarm that does not say when was left out.',
   PROPERTY_DROPPED: 'The new server does not take these details',
   OCCURRENCE_SHORT: 'An occurrence that differs from its series came with its time alone.',
-  ATTACHMENT_LEFT_OUT: 'A file of the event was left out: it is too large for a calendar, or is no file',
+  ATTACHMENT_LEFT_OUT:
+    'A file that hung on it was left out: it is too large, is no file, or there is no place for it in a contact',
   ADDRESS_OF_DIRECTORY: 'An address that only the old organisation’s directory knows was left out',
   MEMBER_WITHOUT_ADDRESS: 'A member of the group has no e-mail address and was left out',
   TASK_REGENERATES: 'The task comes again whenever it is done; no calendar can say that, so it comes once.',

@@ -89,6 +89,7 @@ const OWN: Readonly<Record<Exclude<ItemKind, 'mail'>, () => Property[]>> = {
   ],
   tasks: () => [
     ...reminders(),
+    ews.ItemSchema.Attachments,
     ews.ItemSchema.Importance,
     ews.TaskSchema.StartDate,
     ews.TaskSchema.DueDate,

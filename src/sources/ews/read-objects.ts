@@ -6,12 +6,12 @@ import { TransferError } from '../../mailbox/transfer-error.js';
 import { getAttachment } from '../../protocols/ews/attachments.js';
 import { SEARCH_KEY } from '../../protocols/ews/item-list.js';
 import { getItems, type GotItem, isShort } from '../../protocols/ews/items.js';
-import { childrenNamed, type XmlElement } from '../../protocols/xml.js';
+import type { XmlElement } from '../../protocols/xml.js';
 import { ahead } from './ahead.js';
 import type { EwsClient } from './client.js';
 import { aboutOne, isGone, itemError, make } from './item-errors.js';
 import { idOfRef } from './keys.js';
-import { contactOf, groupOf, type Photo, photoOf } from './map/contact.js';
+import { contactOf, groupOf, photoOf } from './map/contact.js';
 import { eventOf, idOf, type Made } from './map/event.js';
 import { child, extended, instant, isTrue, number, text } from './map/fields.js';
 import { noteOf } from './map/note.js';
@@ -21,7 +21,7 @@ import { propertiesFor } from './properties.js';
 /** Items of one GetItem: without their bodies of mail they are small. */
 const ITEMS = 20;
 const AHEAD = 3;
-/** Bytes of a photo, of a file on an appointment, and of all its files: more has no place in a calendar. */
+/** Bytes of a photo, of a file on an appointment or a task, and of all its files: more has no place in a calendar. */
 const PHOTO_BYTES = 2 * 1024 * 1024;
 const FILE_BYTES = 1024 * 1024;
 const FILES_BYTES = 3 * 1024 * 1024;
@@ -111,9 +111,9 @@ async function madeOf(context: ObjectContext, item: XmlElement, signal: AbortSig
       return item.name === 'CalendarItem' ? event(context, item, uid, signal) : other;
     case 'contacts':
       if (item.name === 'DistributionList') return groupOf(item, uid);
-      return item.name === 'Contact' ? contactOf(item, uid, await photo(context, item, signal)) : other;
+      return item.name === 'Contact' ? contact(context, item, uid, signal) : other;
     case 'tasks':
-      return item.name === 'Task' ? taskOf(item, uid) : other;
+      return item.name === 'Task' ? task(context, item, uid, signal) : other;
     case 'notes':
       return /^IPM\.StickyNote/i.test(text(item, 'ItemClass') ?? '') ? noteOf(item, uid) : other;
   }
@@ -147,6 +147,28 @@ async function event(
   return { bytes: made.bytes, notes: [...made.notes, ...notes] };
 }
 
+async function task({ client }: ObjectContext, item: XmlElement, uid: string, signal: AbortSignal): Promise<Made> {
+  const notes: Note[] = [];
+  const made = taskOf(item, uid, await filesOf(client, item, { bytes: FILES_BYTES }, notes, signal));
+  return { bytes: made.bytes, notes: [...made.notes, ...notes] };
+}
+
+/** A card has room for a picture, and for no other file. */
+async function contact({ client }: ObjectContext, item: XmlElement, uid: string, signal: AbortSignal): Promise<Made> {
+  const all = child(item, 'Attachments')?.children ?? [];
+  const picture = all.find((one) => one.name === 'FileAttachment' && isPicture(one));
+  const file = picture === undefined ? null : await attached(client, picture, PHOTO_BYTES, signal);
+  const photo = file === null ? null : photoOf(file.bytes);
+  const made = contactOf(item, uid, photo);
+  const left = all.filter((one) => one !== picture || photo === null);
+  return { bytes: made.bytes, notes: [...made.notes, ...left.map(leftOut)] };
+}
+
+const isPicture = (file: XmlElement): boolean =>
+  isTrue(file, 'IsContactPhoto') || text(file, 'Name') === 'ContactPicture.jpg';
+
+const leftOut = (file: XmlElement): Note => ({ code: 'ATTACHMENT_LEFT_OUT', detail: text(file, 'Name') ?? 'file' });
+
 async function filesOf(
   client: EwsClient,
   item: XmlElement,
@@ -160,21 +182,13 @@ async function filesOf(
     const most = Math.min(FILE_BYTES, room.bytes);
     const isFile = one.name === 'FileAttachment' && (number(one, 'Size') ?? 0) <= most * 2;
     const file = isFile ? await attached(client, one, most, signal) : null;
-    if (file === null) notes.push({ code: 'ATTACHMENT_LEFT_OUT', detail: name });
+    if (file === null) notes.push(leftOut(one));
     else {
       room.bytes -= file.bytes.length;
       files.push({ bytes: file.bytes, mediaType: file.type || 'application/octet-stream', name: file.name || name });
     }
   }
   return files;
-}
-
-async function photo({ client }: ObjectContext, item: XmlElement, signal: AbortSignal): Promise<Photo | null> {
-  if (!isTrue(item, 'HasPicture') && !isTrue(item, 'HasAttachments')) return null;
-  const all = childrenNamed(child(item, 'Attachments') ?? item, 'FileAttachment');
-  const one = all.find((file) => isTrue(file, 'IsContactPhoto') || text(file, 'Name') === 'ContactPicture.jpg');
-  const file = one === undefined ? null : await attached(client, one, PHOTO_BYTES, signal);
-  return file === null ? null : photoOf(file.bytes);
 }
 
 function attached(

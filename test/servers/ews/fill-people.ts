@@ -1,6 +1,6 @@
 /** Contacts and groups as Exchange keeps them. */
 import { bodyXml, mailboxXml, type Person, strings } from './fill-pieces.js';
-import { bytesAsMime, type Mailbox, type StoredFolder, type StoredItem } from './store.js';
+import { bytesAsMime, type Mailbox, type StoredAttachment, type StoredFolder, type StoredItem } from './store.js';
 import { element, escapeXml, plain } from './xml.js';
 
 export interface ContactWish {
@@ -19,6 +19,7 @@ export interface ContactWish {
   readonly categories?: readonly string[];
   readonly children?: readonly string[];
   readonly photo?: { readonly bytes: Buffer; readonly type: string };
+  readonly files?: readonly StoredAttachment[];
   readonly extended?: Iterable<[string, string]>;
 }
 
@@ -98,7 +99,7 @@ export function addContact(box: Mailbox, folder: StoredFolder, wish: ContactWish
     element: 'Contact',
     itemClass: 'IPM.Contact',
     fields,
-    attachments: photo,
+    attachments: [...photo, ...(wish.files ?? [])],
     extended: new Map(wish.extended ?? []),
     mime: bytesAsMime(Buffer.from('BEGIN:VCARD\r\nEND:VCARD\r\n')),
   });

@@ -1,5 +1,12 @@
 /** Puts things into a mailbox as Exchange keeps them. What is left out is not there. */
-import { bytesAsMime, type Mailbox, type Mime, type StoredFolder, type StoredItem } from './store.js';
+import {
+  bytesAsMime,
+  type Mailbox,
+  type Mime,
+  type StoredAttachment,
+  type StoredFolder,
+  type StoredItem,
+} from './store.js';
 import { bodyXml, mailboxXml, strings } from './fill-pieces.js';
 import { element, plain, utc } from './xml.js';
 
@@ -85,6 +92,7 @@ export interface TaskWish {
   readonly categories?: readonly string[];
   readonly reminder?: string;
   readonly extended?: Iterable<[string, string]>;
+  readonly files?: readonly StoredAttachment[];
 }
 
 export function addTask(box: Mailbox, folder: StoredFolder, wish: TaskWish): StoredItem {
@@ -110,6 +118,7 @@ export function addTask(box: Mailbox, folder: StoredFolder, wish: TaskWish): Sto
       ['task:Status', plain('Status', wish.status ?? 'NotStarted')],
       ['task:Recurrence', wish.recurrence ? element('t:Recurrence', {}, wish.recurrence) : ''],
     ]),
+    attachments: [...(wish.files ?? [])],
     extended: new Map(wish.extended ?? []),
   });
 }

@@ -209,6 +209,30 @@ describe('a mailbox of Exchange', () => {
     expect(card).toContain(':two@old.test');
   });
 
+  it('gives a task its files, and names those that a contact has and pictures that are none', async () => {
+    const { box } = ground;
+    const files = [
+      box.attachment('plan.pdf', 'application/pdf', Buffer.from('%PDF-1.4')),
+      box.attachment('film.mp4', 'video/mp4', Buffer.alloc(2_000_000)),
+    ];
+    addTask(box, folderAt(box, ['Tasks']), { subject: 'Plan', files });
+    const [task] = await read(source(), await at(source(), 'Tasks'));
+    expect(task).toMatchObject({ item: { notes: [{ code: 'ATTACHMENT_LEFT_OUT', detail: 'film.mp4' }] } });
+    expect((await textsOf([task!]))[0]).toContain(Buffer.from('%PDF-1.4').toString('base64'));
+
+    const contract = box.attachment('contract.pdf', 'application/pdf', Buffer.from('%PDF-1.4'));
+    const letter = box.attachment('A letter', '', Buffer.from('x'), { isItem: true });
+    const webp = { bytes: Buffer.from('RIFF....WEBPVP8 '), type: 'image/jpeg' };
+    const png = { bytes: Buffer.from('89504e470d0a1a0a', 'hex'), type: 'image/jpeg' };
+    const contacts = folderAt(box, ['Contacts']);
+    addContact(box, contacts, { texts: { DisplayName: 'Anna' }, photo: webp, files: [contract, letter] });
+    addContact(box, contacts, { texts: { DisplayName: 'Ben' }, photo: png });
+    const cards = await read(source(), await at(source(), 'Contacts'));
+    const notes = cards.map((one) => (one.is === 'staged' ? one.item.notes.map(({ detail }) => detail) : one));
+    expect(notes).toEqual(expect.arrayContaining([[], ['ContactPicture.jpg', 'contract.pdf', 'A letter']]));
+    expect((await textsOf(cards)).filter((text) => text!.includes('PHOTO'))).toHaveLength(1);
+  });
+
   it('reports what is no message in a folder of mail, and nothing else of it', async () => {
     const { box } = ground;
     const trash = folderAt(box, ['Deleted Items']);

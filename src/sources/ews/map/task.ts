@@ -1,3 +1,4 @@
+import type { PlainAttachment } from '../../../conversion/build/calendar.js';
 import { buildTask, type PlainTask } from '../../../conversion/build/items.js';
 import type { PlainTime } from '../../../conversion/build/times.js';
 import type { Note } from '../../../mailbox/item.js';
@@ -17,7 +18,7 @@ const PRIORITY: Readonly<Record<string, number>> = { High: 1, Low: 9 };
 const NOWHERE = { iana: null, standard: 0, name: '', isAlike: false };
 
 /** A task as one iCalendar object. Its days have no zone. */
-export function taskOf(item: XmlElement, uid: string): Made {
+export function taskOf(item: XmlElement, uid: string, attachments: readonly PlainAttachment[]): Made {
   const notes: Note[] = [];
   const date = (name: string): PlainTime | undefined => {
     const at = instant(item, name);
@@ -51,6 +52,7 @@ export function taskOf(item: XmlElement, uid: string): Made {
     ...optional('status', STATUS[wish]),
     ...optional('priority', PRIORITY[text(item, 'Importance') ?? '']),
     ...(series?.is === 'rule' && (start ?? due) !== undefined ? { recurrence: series.rule } : {}),
+    attachments,
     alarms: reminder === undefined ? [] : [{ at: reminder }],
   });
   return { bytes, notes };
