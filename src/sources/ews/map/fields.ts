@@ -48,8 +48,14 @@ export function extended(element: XmlElement, id: number): string | undefined {
   return text(found, 'Value');
 }
 
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+/** Midnight in New Zealand's summer; on the other side of the date line hardly anybody lives where it is that of the same day. */
+const BEFORE_NOON = 11 * HOUR;
+
 /** A day that Exchange keeps as midnight somewhere: the nearest midnight of UTC. YYYY-MM-DD. */
 export function day(at: Date): string {
-  const DAY = 86_400_000;
-  return new Date(Math.round(at.getTime() / DAY) * DAY).toISOString().slice(0, 10);
+  const days = at.getTime() / DAY;
+  const isNext = (at.getTime() - BEFORE_NOON) % DAY === 0;
+  return new Date((isNext ? Math.ceil(days) : Math.round(days)) * DAY).toISOString().slice(0, 10);
 }
