@@ -63,7 +63,7 @@ export function aboutOne(error: unknown): TransferError | null {
   if (error instanceof TransferError && error.scope === 'item') return error;
   if (cause instanceof ConnectError && cause.why === 'too-large')
     return make('MESSAGE_TOO_LARGE', 'It is larger than what is read at once.', 'never');
-  if (cause instanceof EwsFailure && cause.problem === 'short')
+  if (cause instanceof EwsFailure && (cause.problem === 'short' || cause.problem === 'not-understood'))
     return make(
       'NOT_GIVEN',
       'The old server lists it and does not give it out.',
