@@ -89,15 +89,24 @@ const wellKnown = (): Readonly<Record<WellKnown, WellKnownFolderName>> => ({
   publicfoldersroot: ews.WellKnownFolderName.PublicFoldersRoot,
 });
 
-/**
- * Several folders in one question, which the library has no call for. Null stands for one that is not there.
- * @throws EwsFailure; ConnectError; XmlError
- */
+/** Several folders in one question. Null stands for one that is not given. @throws EwsFailure; ConnectError; XmlError */
 export async function getFolders(
   transport: EwsTransport,
   refs: readonly FolderRef[],
   signal: AbortSignal,
 ): Promise<(EwsFolder | null)[]> {
+  return (await askFolders(transport, refs, signal)).map((one) => ('id' in one ? one : null));
+}
+
+/**
+ * The same, which the library has no call for, with the server's word about those that it does not give.
+ * @throws EwsFailure; ConnectError; XmlError
+ */
+export async function askFolders(
+  transport: EwsTransport,
+  refs: readonly FolderRef[],
+  signal: AbortSignal,
+): Promise<(EwsFolder | { readonly code: string })[]> {
   const fields = ['DisplayName', 'FolderClass', 'ParentFolderId', 'TotalCount'];
   const shape = fields.map((name) => `<t:FieldURI FieldURI="folder:${name}"/>`).join('');
   const ids = refs.map((ref) => folderXml(ref, transport.mailbox)).join('');
@@ -110,9 +119,9 @@ export async function getFolders(
       response.status,
     ),
   );
-  return messages.map(({ ok, element }) => {
+  return messages.map(({ ok, code, element }) => {
     const folder = ok ? childrenNamed(element, 'Folders')[0]?.children[0] : undefined;
-    return folder === undefined ? null : folderOf(folder);
+    return (folder === undefined ? null : folderOf(folder)) ?? { code };
   });
 }
 

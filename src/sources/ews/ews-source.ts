@@ -6,7 +6,7 @@ import { TransferError } from '../../mailbox/transfer-error.js';
 import type { ConnectPolicy } from '../../protocols/connect.js';
 import { type EwsErrorContext, EwsFailure, toTransferError } from '../../protocols/ews/failure.js';
 import { findEwsUrl } from '../../protocols/ews/autodiscover.js';
-import { getFolders } from '../../protocols/ews/folders.js';
+import { askFolders } from '../../protocols/ews/folders.js';
 import type { FolderRef } from '../../protocols/ews/ids.js';
 import type { EwsLogin, EwsMailbox } from '../../protocols/ews/login.js';
 import { EwsTransport } from '../../protocols/ews/transport.js';
@@ -22,6 +22,9 @@ import { scanFolder } from './scan.js';
 
 /** Half of what Exchange 2010 lets one user have (EWSMaxConcurrency 10); later ones allow 27. */
 const DEFAULT_CONNECTIONS = 4;
+
+/** What a server says of the inbox of a mailbox that is there and that one may not open: so it is not the one we are in. */
+const SOMEBODY_ELSES: ReadonlySet<string> = new Set(['ErrorAccessDenied', 'ErrorFolderNotFound']);
 
 export interface EwsSourceOptions {
   /** Of Exchange.asmx, or of the server alone: then it is looked for there. */
@@ -99,10 +102,11 @@ export class EwsSource implements Source {
     const asked: FolderRef[] = [{ wellKnown: 'inbox' }];
     const byAddress = mailbox.by !== 'delegation' && this.address.includes('@');
     if (byAddress) asked.push({ wellKnown: 'inbox', of: this.address });
-    const [inbox, named] = await getFolders(client.transport, asked, signal);
-    if (inbox === null || inbox === undefined) throw new EwsFailure('refused', { code: 'ErrorNonExistentMailbox' });
-    // A name that is no address of the mailbox says nothing: people sign in by names that differ from their address.
-    if (named === null || named === undefined || named.id === inbox.id) return;
+    const [inbox, named] = await askFolders(client.transport, asked, signal);
+    if (inbox === undefined || !('id' in inbox)) throw new EwsFailure('refused', { code: 'ErrorNonExistentMailbox' });
+    // A name that is nobody's address says nothing: people sign in by names that differ from their address.
+    const isOther = named !== undefined && ('id' in named ? named.id !== inbox.id : SOMEBODY_ELSES.has(named.code));
+    if (!isOther) return;
     throw new TransferError('The server opened another mailbox than the one that was named.', {
       side: 'source',
       scope: 'account',

@@ -62,8 +62,10 @@ export interface EwsServer {
   latencyMs: number;
   /** True: some pages are shorter than asked. */
   shortPages: boolean;
-  /** False: no Basic, only NTLM and Negotiate. */
+  /** False: no Basic, only what `offers` says. */
   basic: boolean;
+  /** What a refusal names where there is no Basic. */
+  offers: readonly string[];
   /** False: the mailbox named by the request is ignored: always this one. */
   answersFor: Mailbox | null;
   readonly autodiscover: Autodiscovered;
@@ -94,6 +96,7 @@ class TestEws implements EwsServer {
   latencyMs: number;
   shortPages = false;
   basic = true;
+  offers: readonly string[] = ['Negotiate', 'NTLM'];
   answersFor: Mailbox | null = null;
   readonly requests: (Asked & { headers: IncomingMessage['headers'] })[] = [];
   readonly refused: string[] = [];
@@ -241,8 +244,8 @@ class TestEws implements EwsServer {
 
   private challenge(response: ServerResponse): void {
     this.unauthorized++;
-    const offered = this.basic ? ['Basic realm="old.test"', 'Bearer'] : ['Negotiate', 'NTLM'];
-    response.writeHead(401, { 'www-authenticate': offered, 'content-length': 0 }).end();
+    const offered = this.basic ? ['Basic realm="old.test"', 'Bearer'] : this.offers;
+    response.writeHead(401, { 'www-authenticate': [...offered], 'content-length': 0 }).end();
   }
 
   private async answer(

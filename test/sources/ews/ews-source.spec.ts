@@ -408,8 +408,17 @@ describe('a mailbox of Exchange', () => {
   it('stops at a server that opens another mailbox than the one that was named', async () => {
     const { server } = ground;
     const ben = server.mailbox('ben@old.test', 'another');
-    server.user(ADDRESS).delegate.add(ADDRESS);
     server.answersFor = ben;
+    // Whether or not the mailbox that was named may be opened, too.
     await expect(source().connect(signal)).rejects.toMatchObject({ code: 'WRONG_MAILBOX' });
+    server.user(ADDRESS).delegate.add(ADDRESS);
+    await expect(source().connect(signal)).rejects.toMatchObject({ code: 'WRONG_MAILBOX' });
+    // Somebody whose name is not an address of anybody cannot be told apart.
+    const unknown = 'anna@corp.local';
+    const byName = source({
+      owner: unknown,
+      login: async () => ({ kind: 'password', user: unknown, password: PASSWORD }),
+    });
+    await expect(byName.connect(signal)).resolves.toBeDefined();
   });
 });
