@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { type ErrorSide, TransferError } from '../../mailbox/transfer-error.js';
 import { ConnectError, toTransferError as fromConnectError } from '../connect-error.js';
+import { type ClassifyRefusal, errorMaker, refusedSignIn, wrongXml } from '../error-maker.js';
 import { retryAfter } from '../http/retry-after.js';
 import { parseXml, type XmlElement, XmlError } from '../xml.js';
 import { DAV } from './names.js';
@@ -57,7 +58,7 @@ function said(status: number, body: Buffer): string {
 export interface DavErrorContext {
   readonly side: ErrorSide;
   /** What a refused sign-in means at this provider. */
-  readonly classifySignIn?: (said: { readonly text: string }) => { readonly code: string; readonly message: string };
+  readonly classifySignIn?: ClassifyRefusal;
 }
 
 /** Anything a DAV exchange threw, as the error that crosses rooms. What was asked about was a collection, or the account. */
@@ -65,42 +66,20 @@ export function toTransferError(error: unknown, context: DavErrorContext): Trans
   if (error instanceof TransferError) return error;
   const { side } = context;
   const theirs = side === 'destination';
-  const make = (
-    message: string,
-    scope: TransferError['scope'],
-    retry: TransferError['retry'],
-    code: string,
-    retryAfterMs?: number,
-  ): TransferError =>
-    new TransferError(message, {
-      side,
-      scope,
-      retry,
-      code,
-      retryAfterMs,
-      cause: error,
-      ...(error instanceof DavFailure ? { serverText: error.serverText } : {}),
-    });
+  const make = errorMaker(side, error, error instanceof DavFailure ? error.serverText : undefined);
   const unavailable = (code: string): string => (theirs ? 'DESTINATION_UNAVAILABLE' : code);
   if (error instanceof ConnectError) {
     const told = fromConnectError(error, side);
     return told.retry === 'later' ? make(told.message, told.scope, 'later', unavailable(told.code)) : told;
   }
-  if (error instanceof XmlError)
-    return error.code === 'XML_FORBIDDEN'
-      ? make('The server sends XML that is not allowed.', 'account', 'never', 'XML_FORBIDDEN')
-      : make('The server answered with something that is not understood.', 'connection', 'later', 'PROTOCOL_ERROR');
+  if (error instanceof XmlError) return wrongXml(make, error);
   if (!(error instanceof DavFailure)) {
     const text = error instanceof Error ? error.message : 'something unexpected happened';
     return make(text, 'connection', 'later', unavailable('PROTOCOL_ERROR'));
   }
   switch (error.status) {
-    case 401: {
-      const known = context.classifySignIn?.({ text: error.serverText });
-      return known
-        ? make(known.message, 'account', 'user', known.code)
-        : make('The server does not accept this user name and password.', 'account', 'user', 'AUTH_FAILED');
-    }
+    case 401:
+      return refusedSignIn(make, error.serverText, context.classifySignIn);
     case 403:
     case 405:
       return make('The server does not allow it.', 'folder', 'never', 'NOT_PERMITTED');

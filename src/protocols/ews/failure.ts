@@ -1,5 +1,13 @@
 import { type ErrorSide, TransferError } from '../../mailbox/transfer-error.js';
 import { ConnectError, toTransferError as fromConnectError } from '../connect-error.js';
+import {
+  type ClassifyRefusal,
+  errorMaker,
+  type MakeError,
+  notUnderstood,
+  refusedSignIn,
+  wrongXml,
+} from '../error-maker.js';
 import { checkedUrl } from '../http/client.js';
 import { XmlError } from '../xml.js';
 
@@ -63,7 +71,7 @@ export function redirection(status: number, location: string | undefined, from: 
 export interface EwsErrorContext {
   readonly side: ErrorSide;
   /** What a refused sign-in means at this provider. */
-  readonly classifySignIn?: (said: { readonly text: string }) => { readonly code: string; readonly message: string };
+  readonly classifySignIn?: ClassifyRefusal;
 }
 
 /** Codes that pass by themselves ([MS-OXWSCDATA] 2.2.5.24). */
@@ -115,38 +123,15 @@ export const DEFAULT_BACK_OFF_MS = 5_000;
 export function toTransferError(error: unknown, context: EwsErrorContext): TransferError {
   if (error instanceof TransferError) return error;
   const { side } = context;
-  const make = (
-    message: string,
-    scope: TransferError['scope'],
-    retry: TransferError['retry'],
-    code: string,
-    retryAfterMs?: number,
-  ): TransferError =>
-    new TransferError(message, {
-      side,
-      scope,
-      retry,
-      code,
-      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
-      cause: error,
-      ...(error instanceof EwsFailure
-        ? { serverText: `${error.status || ''} ${error.code} ${error.serverText}`.trim() }
-        : {}),
-    });
+  const told =
+    error instanceof EwsFailure ? `${error.status || ''} ${error.code} ${error.serverText}`.trim() : undefined;
+  const make = errorMaker(side, error, told);
   if (error instanceof ConnectError) return fromConnectError(error, side);
-  if (error instanceof XmlError)
-    return error.code === 'XML_FORBIDDEN'
-      ? make('The server sends XML that is not allowed.', 'account', 'never', 'XML_FORBIDDEN')
-      : make('The server answered with something that is not understood.', 'connection', 'later', 'PROTOCOL_ERROR');
-  if (!(error instanceof EwsFailure))
-    return make('The server answered with something that is not understood.', 'connection', 'later', 'PROTOCOL_ERROR');
+  if (error instanceof XmlError) return wrongXml(make, error);
+  if (!(error instanceof EwsFailure)) return notUnderstood(make);
   switch (error.problem) {
-    case 'sign-in': {
-      const known = context.classifySignIn?.({ text: error.serverText });
-      return known
-        ? make(known.message, 'account', 'user', known.code)
-        : make('The server does not accept this user name and password.', 'account', 'user', 'AUTH_FAILED');
-    }
+    case 'sign-in':
+      return refusedSignIn(make, error.serverText, context.classifySignIn);
     case 'windows-sign-in':
       return make(
         'The Exchange server lets programs sign in by Windows authentication (NTLM) only, and that is not possible here.',
@@ -173,21 +158,13 @@ export function toTransferError(error: unknown, context: EwsErrorContext): Trans
       );
     case 'short':
     case 'not-understood':
-      return make(
-        'The server answered with something that is not understood.',
-        'connection',
-        'later',
-        'PROTOCOL_ERROR',
-      );
+      return notUnderstood(make);
     case 'refused':
       return refusal(error, make);
   }
 }
 
-function refusal(
-  { code }: EwsFailure,
-  make: (message: string, scope: TransferError['scope'], retry: TransferError['retry'], code: string) => TransferError,
-): TransferError {
+function refusal({ code }: EwsFailure, make: MakeError): TransferError {
   if (NO_IMPERSONATION.has(code))
     return make('The administrator may not open this mailbox.', 'account', 'user', 'EWS_IMPERSONATION_DENIED');
   if (NO_MAILBOX.has(code))
