@@ -1,6 +1,7 @@
 import type { DestinationFolder, FolderPlan, SourceFolder } from '../mailbox/folder.js';
 import type { StagedItem, Staging } from '../mailbox/item.js';
 import { ITEM_KINDS, type ItemKind } from '../mailbox/kinds.js';
+import { noteAsMessage, planWithNotes } from './notes-by-mail.js';
 import type {
   AsideOutcome,
   Destination,
@@ -26,14 +27,21 @@ export interface CombinedOptions {
   readonly mail: Destination;
   /** Null: the hoster has none. Not connected yet. */
   readonly openDav: () => Promise<Destination | null>;
+  /** Whose mailbox it is: notes that become messages are from him. */
+  readonly owner: () => Promise<string>;
 }
 
 const NOTHING: DestinationFacts = { takes: [], maxBytes: null, quota: null, atomicBatch: false, tellsIds: true };
 
-/** Two destinations as one: each folder belongs to the one that takes its kind. */
+/**
+ * Two destinations as one: each folder belongs to the one that takes its kind. Notes go where the calendars are, as journals; where
+ * there are no journals, into mail folders, as the messages that mail programs show as notes.
+ */
 export class CombinedDestination implements Destination {
   private dav: Destination | null = null;
   private takes: readonly ItemKind[] = [];
+  private notesByMail = false;
+  private owner = '';
 
   constructor(private readonly options: CombinedOptions) {}
 
@@ -41,10 +49,16 @@ export class CombinedDestination implements Destination {
     const { kinds, mail, openDav } = this.options;
     const wantsMail = kinds.includes('mail');
     const wantsMore = kinds.some((kind) => kind !== 'mail');
-    const byMail = wantsMail ? await mail.connect(signal) : NOTHING;
     if (wantsMore) this.dav ??= await openDav();
     const byDav = this.dav === null ? NOTHING : await this.dav.connect(signal);
-    this.takes = ITEM_KINDS.filter((kind) => byMail.takes.includes(kind) || byDav.takes.includes(kind));
+    this.notesByMail = kinds.includes('notes') && !byDav.takes.includes('notes');
+    if (this.notesByMail) this.owner = await this.options.owner();
+    const byMail = wantsMail || this.notesByMail ? await mail.connect(signal) : NOTHING;
+    this.takes = ITEM_KINDS.filter(
+      (kind) =>
+        (kind === 'mail' ? wantsMail && byMail.takes.includes(kind) : byDav.takes.includes(kind)) ||
+        (kind === 'notes' && this.notesByMail),
+    );
     // What holds for mail holds for the run; each of the others is told its own limit when it is stored.
     return { ...(wantsMail ? byMail : byDav), takes: this.takes };
   }
@@ -55,7 +69,9 @@ export class CombinedDestination implements Destination {
       .filter(({ kind }) => !this.takes.includes(kind))
       .map((source) => ({ source, code: 'KIND_NOT_TAKEN', message: 'The new server has no place for it.' }));
     const plans = await Promise.all(
-      this.parts(taken, ({ kind }) => kind).map(({ to, items }) => to.planFolders(items)),
+      this.parts(taken, ({ kind }) => kind).map(({ to, items }) =>
+        to === this.options.mail ? planWithNotes(to, items) : to.planFolders(items),
+      ),
     );
     return {
       mappings: plans.flatMap(({ mappings }) => mappings),
@@ -85,7 +101,9 @@ export class CombinedDestination implements Destination {
   /** What this run does not write into is not asked about. */
   private reachable(known: readonly DestinationFolder[]): DestinationFolder[] {
     const { kinds } = this.options;
-    return known.filter(({ kind }) => (kind === 'mail' ? kinds.includes('mail') : this.dav !== null));
+    return known.filter(({ kind }) =>
+      kind === 'mail' ? kinds.includes('mail') || this.notesByMail : this.dav !== null,
+    );
   }
 
   async ensureFolders(plan: FolderPlan, signal: AbortSignal): Promise<DestinationFolder[]> {
@@ -105,6 +123,8 @@ export class CombinedDestination implements Destination {
     this.of(folder).prepare?.(folder, signal);
   }
   async fit(folder: DestinationFolder, item: StagedItem, staging: Staging): Promise<StagedItem> {
+    // Only notes are given another form on their way into a mail folder.
+    if (folder.kind === 'mail') return noteAsMessage(item, this.owner, staging);
     return (await this.of(folder).fit?.(folder, item, staging)) ?? item;
   }
   async mend(folder: DestinationFolder, item: StagedItem, staging: Staging): Promise<StagedItem | null> {
@@ -178,8 +198,9 @@ export class CombinedDestination implements Destination {
   }
 
   private parts<T>(items: readonly T[], kindOf: (item: T) => ItemKind): { to: Destination; items: T[] }[] {
-    const mail = items.filter((item) => kindOf(item) === 'mail');
-    const more = items.filter((item) => kindOf(item) !== 'mail');
+    const isMail = (item: T): boolean => kindOf(item) === 'mail' || (kindOf(item) === 'notes' && this.notesByMail);
+    const mail = items.filter(isMail);
+    const more = items.filter((item) => !isMail(item));
     return [
       ...(mail.length === 0 ? [] : [{ to: this.options.mail, items: mail }]),
       ...(more.length === 0 ? [] : [{ to: this.of({ kind: 'contacts' }), items: more }]),

@@ -25,6 +25,7 @@ export function hostedMailbox(options: HostedMailboxOptions): Destination {
   return new CombinedDestination({
     kinds,
     mail: new ImapDestination(options),
+    owner: async () => ownerOf(await grant()),
     openDav: async () =>
       davAccess(await grant()) === null
         ? null
@@ -51,6 +52,11 @@ function davAccess(grant: ResolvedGrant): DavAccess | null {
     ...(dav.ca === undefined ? {} : { ca: dav.ca }),
     ...(grant.kind === 'imap-authzid' ? { owner } : {}),
   };
+}
+
+/** Without the administrator of a composite name. */
+function ownerOf(grant: ResolvedGrant): string {
+  return grant.kind === 'imap-authzid' ? grant.authzid : grant.login.split(/[*%]/)[0]!;
 }
 
 function noLonger(): never {

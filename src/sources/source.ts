@@ -20,6 +20,11 @@ export interface SourceFacts {
   readonly serviceUrl?: string;
 }
 
+/** Of what is no message. Where notes become messages, nobody wants to be told that they are new. */
+export function flagsOf(kind: ItemKind): readonly string[] {
+  return kind === 'notes' ? ['\\Seen'] : [];
+}
+
 /** ScanPage.items is never longer than this. */
 export const MAX_SCAN_PAGE = 5_000;
 

@@ -15,7 +15,8 @@ export async function fitted(
   items: readonly StagedItem[],
 ): Promise<readonly StagedItem[]> {
   const { destination, parts } = lane.run;
-  if (destination.fit === undefined || lane.folder.kind === 'mail') return items;
+  // Messages go as they are; notes that go into a mail folder become messages.
+  if (destination.fit === undefined || (lane.folder.kind === 'mail' && source.source.kind === 'mail')) return items;
   const fit: StagedItem[] = [];
   const settled: Settled[] = [];
   let at = 0;

@@ -24,6 +24,17 @@ describe('a note as a message', () => {
     expect(noteToMessage(buildJournal(NOTE), 'me@new.test')!.bytes).toEqual(message.bytes);
   });
 
+  it('is HTML in which nothing of its words is markup', () => {
+    const description = 'a <b>bold</b> & "quoted"\n  two  blanks\n\n<script>alert(1)</script>';
+    const message = noteToMessage(buildJournal({ ...NOTE, description }), 'me@new.test')!;
+    const text = Buffer.from(message.bytes).toString();
+    expect(text).toContain('Content-Type: text/html; charset=utf-8\r\n');
+    const html = Buffer.from(text.slice(text.indexOf('\r\n\r\n')), 'base64').toString();
+    expect(html.replace(/<\/?(?:html|head|body|div|br)>/g, '')).not.toMatch(/[<>"]/);
+    expect(html).toContain('<div>&nbsp; two&nbsp; blanks</div>');
+    expect(noteFromMessage(message.bytes)!.description).toBe(description.replace('\n  two', '\ntwo'));
+  });
+
   it('a title comes from the first line where there is none; categories are keywords', () => {
     const { summary: _, ...untitled } = NOTE;
     const message = Buffer.from(

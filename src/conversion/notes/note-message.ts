@@ -19,7 +19,8 @@ const MOST_TITLE = 120;
 const MOST_WORD_BYTES = 42;
 
 /**
- * A VJOURNAL as the message that mail clients show as a note, for a destination without journals: plain text in a Notes folder.
+ * A VJOURNAL as the message that mail clients show as a note, for a destination without journals: HTML in a
+ * Notes folder, one <div> a line, as Apple's programs write it.
  * The same note gives the same bytes. Null: there is no VJOURNAL in it.
  * @param owner address that stands in From
  */
@@ -50,10 +51,10 @@ export function noteToMessage(journal: Uint8Array, owner: string): { bytes: Uint
       ? []
       : [`Keywords: ${categories.map((one) => encoded(unescapeText(one).trim())).join(', ')}`]),
     'MIME-Version: 1.0',
-    'Content-Type: text/plain; charset=utf-8',
+    'Content-Type: text/html; charset=utf-8',
     'Content-Transfer-Encoding: base64',
   ];
-  const body = Buffer.from(words.replace(/\r\n?|\n/g, '\r\n'), 'utf8').toString('base64');
+  const body = Buffer.from(asHtml(words), 'utf8').toString('base64');
   const lines = body.match(new RegExp(`.{1,${BASE64_LINE}}`, 'g')) ?? [];
   return { bytes: Buffer.from([...headers, '', ...lines, ''].join('\r\n'), 'utf8'), date: modified };
 }
@@ -144,6 +145,18 @@ function textIn(bytes: Buffer, charset: string | undefined): string {
   } catch {
     return bytes.toString('utf8');
   }
+}
+
+const ESCAPES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
+
+function asHtml(words: string): string {
+  const lines = words.split(/\r\n?|\n/).map((line) =>
+    line
+      .replace(/[&<>"]/g, (char) => ESCAPES[char]!)
+      // Blanks at the beginning of a line, and several of them, would not be shown.
+      .replace(/^ | (?= )/g, '&nbsp;'),
+  );
+  return `<html><head></head><body>${lines.map((line) => `<div>${line || '<br>'}</div>`).join('')}</body></html>\r\n`;
 }
 
 const ENTITIES: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', nbsp: ' ', apos: "'" };

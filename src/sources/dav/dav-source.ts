@@ -17,7 +17,7 @@ import type { DavErrorContext } from '../../protocols/dav/failure.js';
 import { listObjects } from '../../protocols/dav/listing.js';
 import type { TakePermit } from '../../protocols/permit.js';
 import { Places } from '../../protocols/places.js';
-import type { Source, SourceAccount, SourceFacts } from '../source.js';
+import { flagsOf, type Source, type SourceAccount, type SourceFacts } from '../source.js';
 import { describeItems } from './describe.js';
 import { type FoundFolder, foldersOf } from './folders.js';
 import { readObjects } from './read.js';
@@ -191,7 +191,9 @@ export class DavSource implements Source {
   ): AsyncGenerator<ReadOutcome> {
     signal.throwIfAborted();
     const found = await this.foundFor(folder, signal);
-    yield* readObjects(found.client, found, refs, stage, signal);
+    const flags = flagsOf(folder.kind);
+    for await (const outcome of readObjects(found.client, found, refs, stage, signal))
+      yield outcome.is === 'staged' ? { ...outcome, item: { ...outcome.item, flags } } : outcome;
   }
 
   async *describe(

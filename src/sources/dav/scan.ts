@@ -1,9 +1,10 @@
 import type { ItemMeta, ScanPage, SyncState } from '../../mailbox/item.js';
+import type { ItemKind } from '../../mailbox/kinds.js';
 import type { DavClient } from '../../protocols/dav/client.js';
 import { type ListedObject, listObjects } from '../../protocols/dav/listing.js';
 import { isTokenRefused, syncCollection } from '../../protocols/dav/sync.js';
 import { inPages } from '../../protocols/imap/mailbox-windows.js';
-import { MAX_SCAN_PAGE } from '../source.js';
+import { flagsOf, MAX_SCAN_PAGE } from '../source.js';
 import type { FoundFolder } from './folders.js';
 import { itemRef, versionOf } from './keys.js';
 
@@ -32,7 +33,7 @@ export async function* scanFolder(
     full: boolean,
     gone: readonly string[] = [],
   ): ScanPage => ({
-    items: objects.map((object) => toMeta(account, object)),
+    items: objects.map((object) => toMeta(account, object, found.folder.kind)),
     gone: gone.map((path) => itemRef(account, path).key),
     next: { ...state },
     full,
@@ -92,12 +93,12 @@ async function changesSince(
   });
 }
 
-function toMeta(account: string, { path, etag, bytes }: ListedObject): ItemMeta {
+function toMeta(account: string, { path, etag, bytes }: ListedObject, kind: ItemKind): ItemMeta {
   return {
     ...itemRef(account, path),
     size: bytes ?? USUAL_BYTES,
     date: null,
-    flags: [],
+    flags: flagsOf(kind),
     ...versionOf(etag),
   };
 }

@@ -15,7 +15,7 @@ import type {
 } from '../../mailbox/item.js';
 import { ITEM_KINDS, type ItemKind } from '../../mailbox/kinds.js';
 import { TransferError } from '../../mailbox/transfer-error.js';
-import { MAX_SCAN_PAGE, type Source, type SourceAccount, type SourceFacts } from '../source.js';
+import { flagsOf, MAX_SCAN_PAGE, type Source, type SourceAccount, type SourceFacts } from '../source.js';
 import { describeObject } from './describe.js';
 import { type Entry, FileEntries, fileError, type UploadedFile } from './file-entries.js';
 
@@ -87,7 +87,7 @@ export class FilesSource implements Source {
     if (!place) throw gone();
     const items: ItemMeta[] = place.file
       .ofKind(place.kind)
-      .map(({ ref, size }) => ({ ...ref, size, date: null, flags: [] }));
+      .map(({ ref, size }) => ({ ...ref, size, date: null, flags: flagsOf(place.kind) }));
     const next = { sha256: place.file.file.sha256 };
     for (let at = 0; at === 0 || at < items.length; at += MAX_SCAN_PAGE) {
       signal.throwIfAborted();
@@ -116,7 +116,7 @@ export class FilesSource implements Source {
       }
       const { bytes, notes } = withOwnUid(spelled, entry);
       const body = await stage.put(ref, once(bytes), bytes.length);
-      yield { ref, is: 'staged', item: { ref, body, date: null, flags: [], notes } };
+      yield { ref, is: 'staged', item: { ref, body, date: null, flags: flagsOf(folder.kind), notes } };
     }
   }
 
