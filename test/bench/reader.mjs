@@ -20,6 +20,8 @@ export async function readMailbox({ port, user, password }) {
     folders.set(name, messages);
     await imap
       .run('FETCH 1:* (FLAGS INTERNALDATE BODY.PEEK[])', (line, digest) => {
+        // Dovecot says "* OK Still here" when a command takes minutes.
+        if (!/^\* \d+ FETCH /i.test(line)) return;
         const flags = /FLAGS \(([^)]*)\)/.exec(line)?.[1] ?? '';
         const date = /INTERNALDATE "([^"]*)"/.exec(line)?.[1] ?? '';
         const seconds = Date.parse(date.trim().replace(/^(\d+)-(\w+)-(\d+)/, '$1 $2 $3')) / 1000;
