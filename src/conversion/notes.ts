@@ -30,6 +30,7 @@ import type { Note } from '../mailbox/item.js';
  * | ZONE_UNKNOWN         | a time zone nobody knows left out: the time stays as it is read on the clock        |
  * | ALARM_DROPPED        | an alarm that does not say when left out                                           |
  * | PROPERTY_DROPPED     | what the new server does not take left out (`detail`: names)                        |
+ * | CATEGORY_SPLIT       | a category with a comma is two, because the new server takes it so (`detail`: which)  |
  */
 export type NoteCode =
   | 'CONVERTED_FORMAT'
@@ -56,7 +57,8 @@ export type NoteCode =
   | 'ZONE_MAPPED'
   | 'ZONE_UNKNOWN'
   | 'ALARM_DROPPED'
-  | 'PROPERTY_DROPPED';
+  | 'PROPERTY_DROPPED'
+  | 'CATEGORY_SPLIT';
 
 /** Characters of all details of one code. */
 const MOST_DETAIL = 200;

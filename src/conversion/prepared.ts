@@ -11,6 +11,8 @@ export interface TargetProfile {
   readonly takesDetachedOverrides: boolean;
   /** A timed event must have an end after its start. */
   readonly needsEnd: boolean;
+  /** It takes a comma in a category for the end of one, escaped or not. */
+  readonly cutsAtCommas: boolean;
   /** The vCard version it keeps; 'any': 3.0 and 4.0 alike. */
   readonly cards: '3.0' | '4.0' | 'any';
   /** N must be there in vCard 4.0, too. */

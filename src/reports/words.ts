@@ -59,6 +59,7 @@ export const CHANGES: Readonly<Record<string, string>> = {
   ZONE_MAPPED: 'The time zone has another name now',
   ZONE_UNKNOWN: 'The time zone is unknown; the time stays as it is read on the clock',
   ALARM_DROPPED: 'An alarm that does not say when was left out.',
+  CATEGORY_SPLIT: 'A category with a comma became several, because the new server takes it so',
   PROPERTY_DROPPED: 'The new server does not take these details',
   OCCURRENCE_SHORT: 'An occurrence that differs from its series came with its time alone.',
   ATTACHMENT_LEFT_OUT:

@@ -15,6 +15,16 @@ describe('an event that is right', () => {
     expect(codes).toEqual([]);
   });
 
+  it('keeps a comma in a category, but where the new server would cut it: then it is cut and told', () => {
+    const lines = ['CATEGORIES:Team\\, inner,Other', 'SUMMARY:a\\, b'];
+    expect(prepare('calendar', event(...lines), RADICALE)).toMatchObject({ codes: [] });
+    const { lines: out, codes } = prepare('calendar', event(...lines), CYRUS);
+    expect(find(out, 'CATEGORIES')).toEqual(['CATEGORIES:Team,inner,Other']);
+    expect(find(out, 'SUMMARY')).toEqual(['SUMMARY:a\\, b']);
+    expect(codes).toContain('CATEGORY_SPLIT');
+    expect(prepare('calendar', event('CATEGORIES:a\\;b,c'), CYRUS).codes).not.toContain('CATEGORY_SPLIT');
+  });
+
   it('is prepared once: prepared bytes stay as they are', () => {
     for (const bytes of [
       event('ATTENDEE:mailto:a@x.test'),

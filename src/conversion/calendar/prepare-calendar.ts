@@ -8,6 +8,7 @@ import { mendDates, replacesUnknown } from './dates.js';
 import { mendAlarms, mendRequired, mendValues, silenced } from './required.js';
 import { mendRules, mendSeries } from './series.js';
 import { mendEnd, mendStart } from './span.js';
+import { cutAtCommas } from './lists.js';
 import { alignExceptions, strictly } from './strict.js';
 import { uidFrom, uidFromContent } from '../uid.js';
 import { usableZones } from '../zones/ical-zone.js';
@@ -139,7 +140,10 @@ function prepareGroup(
   const { changes } = context;
   const uid = uidOf(group, copy, changes);
   const mended = group.map((one) => {
-    const dated = mendStart(mendDates(mendAlarms(mendValues(one, context), context), context), context);
+    const dated = mendStart(
+      mendDates(mendAlarms(cutAtCommas(mendValues(one, context), context), context), context),
+      context,
+    );
     if (!dated) throw new ConversionError('EVENT_WITHOUT_START', 'It does not say when it is.');
     return strictly(
       silenced(mendRules(mendEnd(mendRequired(dated, uid, context), context), context), context),
