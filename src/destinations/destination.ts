@@ -118,13 +118,13 @@ export interface TakeAwayWish {
   readonly kinds: readonly ItemKind[];
   /** True of the digest of something that was copied or recognised: it stays, whatever it is called. */
   readonly isKnown: (digest: Digest) => boolean;
-  /** Gets the content of each that will go. Nothing goes before it resolves. */
-  readonly keep: (objects: AsyncIterable<Uint8Array>) => Promise<void>;
+  /** Gets the content of each that will go, and says how many it has kept. Nothing goes before it resolves, nor unless it has all of them. */
+  readonly keep: (objects: AsyncIterable<Uint8Array>) => Promise<number>;
 }
 export interface TakenAway {
   readonly removed: number;
-  /** `guests`: people would be told; `changed`: it came or changed meanwhile, or may not be removed. */
-  readonly stayed: readonly { readonly why: 'guests' | 'changed'; readonly items: number }[];
+  /** `guests`: people would be told; `changed`: it came or changed meanwhile, or may not be removed; `unreadable`: it cannot be kept. */
+  readonly stayed: readonly { readonly why: 'guests' | 'changed' | 'unreadable'; readonly items: number }[];
 }
 
 /**

@@ -94,6 +94,7 @@ export const CHANGES: Readonly<Record<string, string>> = {
   TAKEN_AWAY: 'What was there before was taken away; a file with all of it can be downloaded from this report',
   KEPT_FOR_GUESTS: 'These stayed because the new server would tell their guests that they are cancelled',
   KEPT_AS_CHANGED: 'These stayed because they came or changed while the migration ran',
+  KEPT_UNREADABLE: 'These stayed because they are damaged and could not be kept in the file',
   REPLACE_REFUSED: 'Nothing in the new mailbox was replaced.',
 };
 

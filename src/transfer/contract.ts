@@ -58,7 +58,7 @@ export interface TransferListener {
 export interface RecoveryKeeper {
   /**
    * Makes one file of the objects (iCalendar or vCard). Durable when it resolves; without objects there is none. A wish that fails leaves nothing.
-   * @returns how many there were
+   * @returns how many of them are in it, whole
    */
   keep(from: { readonly kind: ItemKind; readonly folder: string }, objects: AsyncIterable<Uint8Array>): Promise<number>;
 }

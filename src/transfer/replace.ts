@@ -1,4 +1,4 @@
-import type { DestinationId } from '../destinations/destination.js';
+import type { DestinationId, TakenAway } from '../destinations/destination.js';
 import type { Digest } from '../mailbox/digest.js';
 import type { Note } from '../mailbox/item.js';
 import type { Lane } from './lane.js';
@@ -8,6 +8,12 @@ import type { Run } from './run.js';
 
 /** Items moved by one call. */
 const ASIDE_AT_ONCE = 500;
+
+const STAYED = {
+  guests: 'KEPT_FOR_GUESTS',
+  changed: 'KEPT_AS_CHANGED',
+  unreadable: 'KEPT_UNREADABLE',
+} as const satisfies Record<TakenAway['stayed'][number]['why'], string>;
 
 /** Why a replace must not touch anything, or null. A listing that may be wrong must never cost somebody his mail. */
 function objection(run: Run, lanes: readonly Lane[]): string | null {
@@ -94,6 +100,7 @@ async function takeOldAway(run: Run, lane: Lane, lanes: readonly Lane[]): Promis
       keep: async (objects) => {
         const kept = await recovery.keep({ kind: lane.folder.kind, folder: lane.name }, objects);
         if (kept > 0) await run.step('set-aside');
+        return kept;
       },
     },
     run.mayCommit,
@@ -103,7 +110,7 @@ async function takeOldAway(run: Run, lane: Lane, lanes: readonly Lane[]): Promis
   for (const { why, items: n } of stayed)
     notes.push(
       ...Array.from({ length: n }, () => ({
-        code: why === 'guests' ? 'KEPT_FOR_GUESTS' : 'KEPT_AS_CHANGED',
+        code: STAYED[why],
         detail: lane.name,
       })),
     );

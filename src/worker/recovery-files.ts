@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { getDataSourceToken } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
-import { calendarFile, cardFile } from '../conversion/join.js';
+import { objectFile } from '../conversion/join.js';
 import type { RecoveryKeeper } from '../transfer/contract.js';
 
 /** Characters of one part: what is in memory of a file, however long it gets. */
@@ -16,7 +16,7 @@ export class RecoveryFiles {
   keeperFor(job: string): RecoveryKeeper {
     return {
       keep: async ({ kind, folder }, objects) => {
-        const file = kind === 'contacts' ? cardFile() : calendarFile();
+        const file = objectFile(kind === 'contacts' ? 'card' : 'calendar');
         // Nobody sees it before it says how much is in it: half a file must not look whole.
         const [row] = await this.db.query<{ id: string }[]>(
           `INSERT INTO mailferry.recovery_files (job, kind, folder, ending, type) VALUES ($1, $2, $3, $4, $5) RETURNING id`,
@@ -27,8 +27,10 @@ export class RecoveryFiles {
         try {
           const writer = new PartWriter(this.db, id);
           for await (const object of objects) {
+            const text = file.add(object);
+            if (text === null) continue;
             items++;
-            await writer.write(file.add(object));
+            await writer.write(text);
           }
           await writer.write(file.end());
           const bytes = await writer.end();

@@ -4,6 +4,7 @@ import { digestObject } from '../../src/conversion/semantic/digest.js';
 import { splitObjects } from '../../src/conversion/split/split.js';
 import { card, event, task, uidOf } from '../contracts/objects.js';
 import { davDestination } from '../destinations/dav/dav-mailbox.js';
+import { davProxy } from '../servers/dav-proxy.js';
 import { type DavAccountOf, davServer, type DavTestServer, rawDav } from '../servers/dav.js';
 import { stopPrivateServers } from '../servers/private.js';
 import { davSource } from '../sources/dav/dav-account.js';
@@ -134,3 +135,38 @@ for (const target of ['radicale', 'cyrus'] as const)
       );
     }, 120_000);
   });
+
+describe('what is damaged at the new server', () => {
+  const to = servers.get('radicale')!;
+  if (typeof to === 'string') return it.skip(`cannot be had here: ${to}`, () => undefined);
+
+  it('goes only when the file has all of it', async () => {
+    const [old, fresh] = [await to.account(), await to.account()];
+    await rawDav(old).put(await rawDav(old).makeCalendar('Team', ['VEVENT']), 'a.ics', event(0));
+    const there = rawDav(fresh);
+    const team = await there.makeCalendar('Team', ['VEVENT']);
+    for (const n of [90, 91]) expect(await there.put(team, `own${n}.ics`, event(n))).toBe(201);
+    await sleep(1_200);
+    const proxy = await davProxy(fresh.url);
+    // Other servers keep what they were given: a byte order mark, an event without its calendar.
+    proxy.rewrite = ({ body }, came) =>
+      body.includes('calendar-multiget')
+        ? came.replace(
+            /BEGIN:VCALENDAR[^]*?(BEGIN:VEVENT[^]*?UID:event-(\d+)@[^]*?)END:VCALENDAR/g,
+            (all, inner: string, n) => (n === '90' ? `\ufeff${all}` : n === '91' ? inner : all),
+          )
+        : null;
+    try {
+      const migration = new Migration(
+        () => davSource(old),
+        () => davDestination({ ...fresh, url: proxy.url }),
+      );
+      const told = await migration.run({ kinds: ['calendars'], existing: 'replace' });
+      expect(told.remarks).toMatchObject({ TAKEN_AWAY: 1, KEPT_UNREADABLE: 1 });
+      expect(await uids(fresh, fresh.calendars, 'Team')).toEqual(['event-0', 'event-91']);
+      expect(migration.recovered.map(({ text }) => text.match(/UID:.*(?=\r)/g))).toEqual([['UID:event-90@old.test']]);
+    } finally {
+      await proxy.close();
+    }
+  }, 60_000);
+});

@@ -1,5 +1,5 @@
 import type { Destination } from '../../src/destinations/destination.js';
-import { calendarFile, cardFile } from '../../src/conversion/join.js';
+import { objectFile } from '../../src/conversion/join.js';
 import type { ItemKind } from '../../src/mailbox/kinds.js';
 import type { Source } from '../../src/sources/source.js';
 import type { RecoveryKeeper, Step, TransferEnd, TransferOptions } from '../../src/transfer/contract.js';
@@ -74,10 +74,12 @@ export class Migration {
   private keeper(): RecoveryKeeper {
     return {
       keep: async ({ kind, folder }, objects) => {
-        const file = kind === 'contacts' ? cardFile() : calendarFile();
+        const file = objectFile(kind === 'contacts' ? 'card' : 'calendar');
         let [text, items] = ['', 0];
         for await (const object of objects) {
-          text += file.add(object);
+          const added = file.add(object);
+          if (added === null) continue;
+          text += added;
           items++;
         }
         if (items > 0) this.recovered.push({ kind, folder, text: text + file.end() });

@@ -1,3 +1,4 @@
+import { canBeKept } from '../../conversion/join.js';
 import { digestObject } from '../../conversion/semantic/digest.js';
 import type { Digest } from '../../mailbox/digest.js';
 import { DavFailure } from '../../protocols/dav/failure.js';
@@ -6,6 +7,7 @@ import { type DavObject, multiget } from '../../protocols/dav/multiget.js';
 import { remove } from '../../protocols/dav/remove.js';
 import type { TakenAway, TakeAwayWish } from '../destination.js';
 import { hasGuests } from './guests.js';
+import { formatOf } from './form.js';
 import { DAV_EPOCH, momentOf, pathOf } from './ids.js';
 import { COMPONENT_OF } from './plan.js';
 import { eachOf, type Place } from './store.js';
@@ -26,7 +28,7 @@ export async function takeAway(
   signal: AbortSignal,
 ): Promise<TakenAway> {
   const { collection } = place;
-  const stayed: Record<TakenAway['stayed'][number]['why'], number> = { guests: 0, changed: 0 };
+  const stayed: Record<TakenAway['stayed'][number]['why'], number> = { guests: 0, changed: 0, unreadable: 0 };
   const moment = wish.before.epoch === DAV_EPOCH ? momentOf(wish.before.mark) : null;
   const paths = wish.items.flatMap(({ id, date }) => {
     const path = pathOf(id, collection.path);
@@ -38,7 +40,8 @@ export async function takeAway(
   });
   const leaving: { path: string; etag: string }[] = [];
   const tells = TELLS_GUESTS.test(words);
-  await wish.keep(
+  const format = formatOf(place.kind);
+  const kept = await wish.keep(
     (async function* () {
       for (let at = 0; at < paths.length; at += MULTIGET_ITEMS)
         for (const object of await objectsAt(place, paths.slice(at, at + MULTIGET_ITEMS), signal)) {
@@ -47,11 +50,16 @@ export async function takeAway(
             stayed.guests++;
             continue;
           }
+          if (!canBeKept(format, object.body)) {
+            stayed.unreadable++;
+            continue;
+          }
           leaving.push({ path: object.path, etag: object.etag });
           yield object.body;
         }
     })(),
   );
+  if (kept !== leaving.length) throw new Error('not all that is to go has been kept');
   let removed = 0;
   await eachOf(place, leaving, async ({ path, etag }) => {
     signal.throwIfAborted();
@@ -60,7 +68,7 @@ export async function takeAway(
     if (what === 'removed') removed++;
     else if (what === 'changed') stayed.changed++;
   });
-  const told = (['guests', 'changed'] as const).map((why) => ({ why, items: stayed[why] }));
+  const told = (['guests', 'changed', 'unreadable'] as const).map((why) => ({ why, items: stayed[why] }));
   return { removed, stayed: told.filter(({ items }) => items > 0) };
 }
 
