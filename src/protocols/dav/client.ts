@@ -46,6 +46,7 @@ const PAUSE_MS = 250;
 export class DavClient {
   private readonly session: HttpSession;
   private authorization: string | null = null;
+  private signingIn: Promise<string> | null = null;
 
   constructor(private readonly options: DavClientOptions) {
     const { policy, maxConnections, trust, home } = options;
@@ -93,19 +94,19 @@ export class DavClient {
     };
     const refused = Symbol('refused');
     for (let fresh = this.authorization === null; ; fresh = true) {
-      const authorization = await this.authorizationFor(url);
+      const authorization = mayReceiveLogin(url, this.options.home) ? await this.signedIn() : null;
       const result = await this.placed(signal, (until) =>
         this.session.exchange(
           { ...asked, headers: authorization === null ? plain : { ...plain, authorization } },
           until,
-          async (response) => (response.status === 401 && !fresh ? refused : use(response)),
+          async (response) => (response.status === 401 && !fresh && authorization !== null ? refused : use(response)),
         ),
       );
       if (result !== refused) return result as T;
-      const before = this.authorization;
-      this.authorization = null;
+      // A token ends for all requests that are under way: whoever is refused first has asked for the next one already.
+      if (this.authorization === authorization) this.authorization = null;
       // The same password once more would only help to lock the account.
-      if ((await this.authorizationFor(url)) === before) throw new DavFailure(401, [], [], '401', undefined);
+      if ((await this.signedIn()) === authorization) throw new DavFailure(401, [], [], '401', undefined);
     }
   }
 
@@ -169,16 +170,21 @@ export class DavClient {
     });
   }
 
-  private async authorizationFor(url: URL): Promise<string | null> {
-    if (!mayReceiveLogin(url, this.options.home)) return null;
-    if (this.authorization === null) {
-      const login = await this.options.login();
-      this.authorization =
+  /** What is sent with requests; asked for once, however many want it. */
+  private async signedIn(): Promise<string> {
+    if (this.authorization !== null) return this.authorization;
+    const asking = (this.signingIn ??= this.options
+      .login()
+      .then(({ user, ...login }) =>
         login.kind === 'token'
           ? `Bearer ${login.token}`
-          : `Basic ${Buffer.from(`${login.user}:${login.password}`, 'utf8').toString('base64')}`;
+          : `Basic ${Buffer.from(`${user}:${login.password}`, 'utf8').toString('base64')}`,
+      ));
+    try {
+      return (this.authorization = await asking);
+    } finally {
+      if (this.signingIn === asking) this.signingIn = null;
     }
-    return this.authorization;
   }
 }
 
