@@ -34,6 +34,7 @@ for (const target of ['radicale', 'cyrus'] as const)
     async function between(objects: readonly Buffer[]): Promise<{
       fresh: DavAccountOf;
       proxy: DavProxy;
+      raw: RawDavServer;
       run: (options: Parameters<Migration['run']>[0], ways?: Ways) => Promise<Told>;
     }> {
       const fresh = await to_.account();
@@ -50,6 +51,7 @@ for (const target of ['radicale', 'cyrus'] as const)
       return {
         fresh,
         proxy,
+        raw,
         run: (options, ways) => migration.run(options, undefined, { ...ways, delay: (ms) => sleep(ms / 20) }),
       };
     }
@@ -94,6 +96,58 @@ for (const target of ['radicale', 'cyrus'] as const)
       // The next run makes it anew and has everything there.
       const again = await run({ kinds: ['calendars'] }, { retryFailed: true });
       expect(again.end.is).toBe('completed');
+    }, 120_000);
+
+    it.each([404, 405, 406, 423, 451, 500, 501])(
+      'one event that is answered with %d is named, and everything else arrives',
+      async (status) => {
+        const objects = Array.from({ length: 8 }, (_, n) => event(n));
+        const { fresh, proxy, raw, run } = await between(objects);
+        proxy.rule = ({ body }) => (body.includes('UID:event-2@') ? { do: 'answer', status } : null);
+        const told = await run({ kinds: ['calendars'] });
+        expect(told.end).toEqual({ is: 'completed', outcome: 'incomplete' });
+        expect(told.counts).toMatchObject({ found: 10, copied: 9, failed: 1 });
+        expect(told.refusals).toMatchObject([{ code: 'CONTENT_REFUSED' }]);
+        expect(await uids(fresh, 'Bad')).toEqual([0, 1, 3, 4, 5, 6, 7].map((n) => `event-${n}`));
+        // The same when it changes.
+        proxy.rule = () => null;
+        const all = await run({ kinds: ['calendars'] }, { retryFailed: true });
+        expect(all.end).toEqual({ is: 'completed', outcome: 'complete' });
+        proxy.rule = ({ body }) => (body.includes('SUMMARY:New 2') ? { do: 'answer', status } : null);
+        for (const n of [1, 2, 3]) raw.change(0, n, event(n, { subject: `New ${n}` }));
+        const delta = await run({ kinds: ['calendars'] });
+        expect(delta.end.is).toBe('completed');
+        expect(delta.remarks).toMatchObject({ CONTENT_UPDATED: 2, CONTENT_NOT_UPDATED: 1 });
+      },
+      120_000,
+    );
+
+    it('a server that fails at everything for a moment gets everything', async () => {
+      const { fresh, proxy, run } = await between(Array.from({ length: 6 }, (_, n) => event(n)));
+      let puts = 0;
+      proxy.rule = () => (++puts <= 24 ? { do: 'answer', status: 500 } : null);
+      const told = await run({ kinds: ['calendars'] });
+      expect(told.end).toEqual({ is: 'completed', outcome: 'complete' });
+      expect(told.counts).toMatchObject({ found: 8, copied: 8, failed: 0 });
+      expect(await uids(fresh, 'Bad')).toHaveLength(6);
+    }, 120_000);
+
+    it('a server that fails at all of a calendar for good does not keep the others back', async () => {
+      const { fresh, proxy, run } = await between(Array.from({ length: 6 }, (_, n) => event(n)));
+      proxy.rule = ({ body }) => (/UID:event-\d@/.test(String(body)) ? { do: 'answer', status: 500 } : null);
+      const told = await run({ kinds: ['calendars'] });
+      expect(told.end).toEqual({ is: 'completed', outcome: 'incomplete' });
+      expect(told.counts).toMatchObject({ found: 8, copied: 2, failed: 6 });
+      expect(await uids(fresh, 'Good')).toEqual(['event-50', 'event-51']);
+    }, 120_000);
+
+    it('one that is stored and answered with 500 is there once, and nothing is said of it', async () => {
+      const { fresh, proxy, run } = await between(Array.from({ length: 6 }, (_, n) => event(n)));
+      proxy.rule = ({ body }) => (body.includes('UID:event-2@') ? { do: 'answer-after', status: 500 } : null);
+      const told = await run({ kinds: ['calendars'] });
+      expect(told.end).toEqual({ is: 'completed', outcome: 'complete' });
+      expect(told.counts).toMatchObject({ found: 8, copied: 8, failed: 0 });
+      expect(await uids(fresh, 'Bad')).toHaveLength(6);
     }, 120_000);
 
     it('a password that is refused in the middle ends the run and says whose it is', async () => {

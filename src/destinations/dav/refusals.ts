@@ -1,5 +1,5 @@
 import { TransferError } from '../../mailbox/transfer-error.js';
-import type { DavFailure } from '../../protocols/dav/failure.js';
+import { type DavFailure, mayBeOfOne } from '../../protocols/dav/failure.js';
 
 /** RFC 4791 section 5.3.2.1, RFC 6352 section 6.3.2.1; RFC 6638 section 3.2.4.1, which Cyrus says of every calendar of the account. */
 const UID_CONDITIONS = ['no-uid-conflict', 'unique-scheduling-object-resource'];
@@ -9,7 +9,10 @@ export function isUidConflict({ status, conditions }: DavFailure): boolean {
   return conditions.some((one) => UID_CONDITIONS.includes(one)) || (status === 409 && conditions.length === 0);
 }
 
-/** What a refused PUT means for its object; null: it is wider than the object, see toTransferError. */
+/**
+ * What a refused PUT means for its object, as long as its collection is there and takes others; null: it is wider than the object, see
+ * toTransferError.
+ */
 export function aboutObject(failure: DavFailure): TransferError | null {
   const { status, conditions, serverText } = failure;
   const item = (message: string, code: string): TransferError =>
@@ -23,9 +26,11 @@ export function aboutObject(failure: DavFailure): TransferError | null {
     });
   if (status === 413 || conditions.includes('max-resource-size'))
     return item('It is larger than the new server accepts.', 'MESSAGE_TOO_LARGE');
-  if (conditions.includes('need-privileges') || status === 401 || status === 404) return null;
-  if ([400, 403, 409, 415, 422].includes(status)) return item('The new server does not take it.', 'CONTENT_REFUSED');
-  return null;
+  if (conditions.includes('need-privileges') || !mayBeOfOne(failure)) return null;
+  return item(
+    status < 500 ? 'The new server does not take it.' : 'The new server fails when it is to store it.',
+    'CONTENT_REFUSED',
+  );
 }
 
 export function uidConflict(): TransferError {

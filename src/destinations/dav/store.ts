@@ -4,8 +4,8 @@ import type { ItemKind } from '../../mailbox/kinds.js';
 import type { Note, StagedItem } from '../../mailbox/item.js';
 import type { TransferError } from '../../mailbox/transfer-error.js';
 import type { DavClient } from '../../protocols/dav/client.js';
-import type { DavCollection } from '../../protocols/dav/collections.js';
-import type { DavFailure } from '../../protocols/dav/failure.js';
+import { type DavCollection, mayWrite } from '../../protocols/dav/collections.js';
+import { DavFailure, mayBeOfOne } from '../../protocols/dav/failure.js';
 import { findByUid } from '../../protocols/dav/find-by-uid.js';
 import { get } from '../../protocols/dav/get.js';
 import { normalPath } from '../../protocols/dav/hrefs.js';
@@ -21,6 +21,7 @@ import { aboutObject, isUidConflict, leaseEnding, uidConflict } from './refusals
 /** Tries of one PUT: its condition makes it harmless to do it again. */
 const PUT_TRIES = 3;
 const PAUSE_MS = 500;
+const ROUNDS_OF_PATIENCE = 3;
 
 export interface Place {
   readonly client: DavClient;
@@ -29,13 +30,16 @@ export interface Place {
   readonly kind: ItemKind;
   /** By UID: what others filed, where the server would take another one beside it. */
   readonly foreign?: ReadonlyMap<string, readonly string[]>;
+  /** By path of the collection: how often in a row the server failed at all that was put. */
+  readonly failing: Map<string, number>;
 }
 
 interface Sent {
   readonly item: PlacedItem;
   readonly path: string;
-  /** What was answered; null: it cannot be known. */
   readonly answer: 'stored' | 'exists' | StoreOutcome;
+  /** The server failed at it: the answer is right only if nothing is there. */
+  readonly failure?: DavFailure;
 }
 
 /** Stores a batch over several connections, and reads back what arrived: one question for many. */
@@ -49,7 +53,8 @@ export async function* storeObjects(
   try {
     for (let at = 0; at < items.length; at += MULTIGET_ITEMS) {
       const sent = await putAll(place, items.slice(at, at + MULTIGET_ITEMS), mayCommit, signal);
-      if (sent.some(wasRefused)) await mustBeThere(place, signal);
+      if (sent.some(wasRefused)) await mustTakeOthers(place, sent, signal);
+      else place.failing.delete(place.collection.path);
       const before = await reading;
       // What was stored is read back while the next ones are sent.
       reading = readBack(place, sent, signal);
@@ -66,11 +71,32 @@ function wasRefused({ answer }: Sent): boolean {
   return typeof answer !== 'string' && answer.is === 'refused' && answer.error.code === 'CONTENT_REFUSED';
 }
 
-/** Cyrus refuses what is put into a calendar that has gone as it refuses a bad event. @throws TransferError DESTINATION_MISSING */
-async function mustBeThere({ client, collection }: Place, signal: AbortSignal): Promise<void> {
-  await client.repeatable(signal, () =>
-    propfind(client, collection.url, '0', ['D:resourcetype'], signal, LISTING_LIMITS),
+/**
+ * Cyrus refuses what is put into a calendar that has gone as it refuses a bad event, and any server may refuse whatever is put into a closed one.
+ * @throws TransferError DESTINATION_MISSING, NOT_PERMITTED, or why the server does not answer
+ */
+export async function mustBeThere({ client, collection }: Place, signal: AbortSignal): Promise<void> {
+  const [seen] = await client.repeatable(signal, () =>
+    propfind(client, collection.url, '0', ['D:resourcetype', 'D:current-user-privilege-set'], signal, LISTING_LIMITS),
   );
+  if (seen !== undefined && !mayWrite(seen)) throw client.toError(new DavFailure(403, [], [], '403', undefined));
+}
+
+/**
+ * A server that fails at one object takes others meanwhile. One that takes nothing may be out of order: it is left alone for a while, but not for
+ * ever, since all that came may be alike.
+ * @throws TransferError for what is wider than the refused ones
+ */
+async function mustTakeOthers(place: Place, sent: readonly Sent[], signal: AbortSignal): Promise<void> {
+  await mustBeThere(place, signal);
+  const { client, collection, failing } = place;
+  const failed = sent.flatMap(({ failure }) => failure ?? []);
+  const rounds = failing.get(collection.path) ?? 0;
+  if (failed.length < sent.length) failing.delete(collection.path);
+  else if (rounds < ROUNDS_OF_PATIENCE) {
+    failing.set(collection.path, rounds + 1);
+    throw client.toError(failed[0]);
+  }
 }
 
 async function putAll(
@@ -126,7 +152,8 @@ async function putOne(place: Place, item: PlacedItem, mayCommit: () => boolean, 
       .filter((one) => one !== null);
     return done(await conflict(place, item, named, result.failure, signal));
   }
-  return done({ key, is: 'refused', error: refusal(place, result.failure) });
+  const refused = done({ key, is: 'refused', error: refusal(place, result.failure) });
+  return result.failure.status >= 500 ? { ...refused, failure: result.failure } : refused;
 }
 
 /**
@@ -152,6 +179,7 @@ export async function tryPut(
       if (result.is === 'stored' || !isPassing(result.failure)) return result;
       // A gateway that gave up says nothing about the server behind it.
       mayBeThere = true;
+      if (tries >= PUT_TRIES && mayBeOfOne(result.failure)) return result;
       if (tries >= PUT_TRIES || result.failure.retryAfterMs !== undefined) throw client.toError(result.failure);
     } catch (error) {
       if (signal.aborted) return 'unknown';
@@ -165,7 +193,7 @@ export async function tryPut(
 }
 
 function isPassing({ status }: DavFailure): boolean {
-  return status >= 500 && status !== 507;
+  return (status >= 500 && status !== 507) || status === 408 || status === 425;
 }
 
 /** @throws TransferError for what is wider than the object. */
@@ -210,7 +238,7 @@ async function conflict(
 async function readBack(place: Place, sent: readonly Sent[], signal: AbortSignal): Promise<StoreOutcome[]> {
   const { client, collection } = place;
   const there = new Map<string, DavObject>();
-  const asked = sent.filter(({ answer }) => answer === 'stored' || answer === 'exists').map(({ path }) => path);
+  const asked = sent.filter(({ answer, failure }) => typeof answer === 'string' || failure).map(({ path }) => path);
   if (asked.length > 0)
     await client.repeatable(signal, () =>
       multiget(client, collection, asked, signal, (object) => {
@@ -219,9 +247,9 @@ async function readBack(place: Place, sent: readonly Sent[], signal: AbortSignal
     );
   return sent.map(({ item, path, answer }): StoreOutcome => {
     const { key } = item.ref;
-    if (typeof answer !== 'string') return answer;
     const id = idOf(path, collection.path);
     const object = there.get(path);
+    if (typeof answer !== 'string' && object === undefined) return answer;
     if (id === null) throw new Error('the item was placed outside its collection');
     // The server said yes and does not show it: the final listing looks again.
     if (object === undefined)

@@ -7,7 +7,7 @@ import { bytesOf } from './form.js';
 import { hasGuests } from './guests.js';
 import { pathOf } from './ids.js';
 import { leaseEnding } from './refusals.js';
-import { changed, eachOf, type Place, refusal, tryPut } from './store.js';
+import { changed, eachOf, mustBeThere, type Place, refusal, tryPut } from './store.js';
 
 /**
  * Puts new contents in place of what is still as it was written: by its ETag, else by its meaning, since some servers write an object anew by
@@ -26,6 +26,10 @@ export async function* updateObjects(
     await eachOf(place, batch, async (update) => {
       outcomes.set(update, await updateOne(place, update, before.get(pathFor(place, update)), mayCommit, signal));
     });
+    const wasRefused = [...outcomes.values()].some(
+      (one) => one.is === 'refused' && one.error.code === 'CONTENT_REFUSED',
+    );
+    if (wasRefused) await mustBeThere(place, signal);
     const written = batch.filter((update) => outcomes.get(update)?.is === 'updated');
     const after = await look(place, written, signal);
     for (const update of batch) {
@@ -59,22 +63,17 @@ async function updateOne(
   if (result === 'unknown') return { key, is: 'unknown' };
   if (result.is === 'stored') return { key, is: 'updated', etag: result.etag, notes: [] };
   const { failure } = result;
-  if (failure.status === 412) return whoWasIt(place, item, there, signal);
-  if (failure.status === 404 || failure.status === 410) return { key, is: 'gone' };
+  if ([404, 410, 412].includes(failure.status)) {
+    const now = (await ask(place, [there.path], signal)).get(there.path);
+    if (now === undefined) return { key, is: 'gone' };
+    if (failure.status === 412) return whoWasIt(item, now);
+  }
   return { key, is: 'refused', error: refusal(place, failure) };
 }
 
 /** The condition did not hold: somebody was faster, or an earlier try of our own arrived after all. */
-async function whoWasIt(
-  place: Place,
-  item: ItemUpdate['item'],
-  { path }: DavObject,
-  signal: AbortSignal,
-): Promise<UpdateOutcome> {
-  const { key } = item.ref;
-  const now = (await ask(place, [path], signal)).get(path);
-  if (now === undefined) return { key, is: 'gone' };
-  return digestObject(now.body).digest === item.body.digest
+function whoWasIt({ ref: { key }, body }: ItemUpdate['item'], now: DavObject): UpdateOutcome {
+  return digestObject(now.body).digest === body.digest
     ? { key, is: 'updated', etag: now.etag, notes: [] }
     : { key, is: 'kept' };
 }

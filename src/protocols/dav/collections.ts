@@ -106,7 +106,8 @@ function reports(resource: DavResource): string[] {
   return (set?.children ?? []).flatMap((one) => child(one, DAV, 'report')?.children.map(({ name }) => name) ?? []);
 }
 
-function mayWrite(resource: DavResource): boolean {
+/** By what the server says of the login's privileges (RFC 3744 section 5.5); true where it says nothing. */
+export function mayWrite(resource: DavResource): boolean {
   const set = prop(resource, DAV, 'current-user-privilege-set');
   if (set === undefined) return true;
   const names = set.children.flatMap((one) => one.children.map(({ name }) => name));

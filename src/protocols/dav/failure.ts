@@ -23,6 +23,17 @@ export class DavFailure extends Error {
   }
 }
 
+/** Statuses that speak of the login, a proxy on the way or the moment, never of what was asked about. */
+const NOT_OF_ONE = [401, 407, 408, 425, 429, 502, 503, 504, 507, 511];
+
+/**
+ * True where the object that was asked about may be the only reason: a server that trips over one answers 500, and what stands in front of it
+ * has statuses of its own. Whether anything else works is to be asked.
+ */
+export function mayBeOfOne({ status, retryAfterMs }: DavFailure): boolean {
+  return status >= 400 && !NOT_OF_ONE.includes(status) && (status < 500 || retryAfterMs === undefined);
+}
+
 const SECOND = 1_000;
 const DEFAULT_WAIT = 60 * SECOND;
 
@@ -88,6 +99,9 @@ export function toTransferError(error: unknown, context: DavErrorContext): Trans
       return theirs
         ? make('The folder is not there any more.', 'folder', 'never', 'DESTINATION_MISSING')
         : make('The folder is not there any more.', 'folder', 'never', 'FOLDER_GONE');
+    case 408:
+    case 425:
+      return make('The server cannot do it at the moment.', 'connection', 'later', unavailable('SERVER_BUSY'));
     case 429:
       return make('The server asks us to wait.', 'account', 'later', 'THROTTLED', error.retryAfterMs ?? DEFAULT_WAIT);
     case 507:

@@ -2,7 +2,7 @@ import type { ItemMeta, ItemRef, ReadOutcome, Staging } from '../../mailbox/item
 import { TransferError } from '../../mailbox/transfer-error.js';
 import { ConnectError } from '../../protocols/connect-error.js';
 import type { DavClient } from '../../protocols/dav/client.js';
-import { DavFailure } from '../../protocols/dav/failure.js';
+import { DavFailure, mayBeOfOne } from '../../protocols/dav/failure.js';
 import { get } from '../../protocols/dav/get.js';
 import { MAX_OBJECT_BYTES, MULTIGET_BYTES, MULTIGET_ITEMS } from '../../protocols/dav/limits.js';
 import { type DavObject, multiget } from '../../protocols/dav/multiget.js';
@@ -53,7 +53,7 @@ function isOfTheBatch(error: unknown): boolean {
   const { cause } = error;
   if (cause instanceof XmlError) return cause.code !== 'XML_FORBIDDEN';
   if (cause instanceof ConnectError) return cause.why === 'too-large';
-  return cause instanceof DavFailure && [400, 404, 409, 413, 500, 501].includes(cause.status);
+  return cause instanceof DavFailure && mayBeOfOne(cause);
 }
 
 async function readAlone(
@@ -89,9 +89,7 @@ function aboutOne(error: TransferError): TransferError | null {
   const { cause } = error;
   if (cause instanceof ConnectError && cause.why === 'too-large')
     return one('It is larger than what is read at once.', 'MESSAGE_TOO_LARGE', 'never');
-  if (cause instanceof DavFailure && error.scope === 'folder')
-    return one('The old server lists it and does not give it out.', 'NOT_GIVEN', 'later');
-  if (cause instanceof DavFailure && cause.status === 500)
+  if (cause instanceof DavFailure && (error.scope === 'folder' || mayBeOfOne(cause)))
     return one('The old server lists it and does not give it out.', 'NOT_GIVEN', 'later');
   return null;
 }
