@@ -66,6 +66,8 @@ export interface FolderMapping {
   readonly source: SourceFolder;
   /** The destination's own path, one entry a level, as people see it. */
   readonly path: readonly string[];
+  /** The server's own name of the folder that earlier runs wrote into, where it is still there: paths need not be unique. */
+  readonly known?: string;
   readonly exists: boolean;
   readonly role?: FolderRole;
   readonly changed?: 'role' | 'illegal-name' | 'too-long' | 'collision' | 'flattened';

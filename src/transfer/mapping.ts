@@ -27,7 +27,7 @@ export function keepMapping(
   const taken = new Set([...[...kept.values()].map(keyOf), ...plan.mappings.map(({ path }) => keyOf(path))]);
   const mappings = plan.mappings.map((mapping): FolderMapping => {
     const path = kept.get(mapping);
-    if (path) return { ...mapping, path };
+    if (path) return { ...mapping, path, ...nameNow(known.get(mapping.source.id)!, places) };
     let free = belowParent(mapping.path, moves);
     if (elsewhere.has(keyOf(free))) free = freePath(free, taken);
     return same(free, mapping.path) ? mapping : { ...mapping, path: free, changed: mapping.changed ?? 'collision' };
@@ -39,6 +39,12 @@ function pathNow({ path, destination }: KnownFolder, places: ReadonlyMap<Destina
   const place = destination && places.get(destination.id);
   if (place?.is === 'renamed') return place.to.path;
   return place?.is === 'there' ? destination!.folder.path : path;
+}
+
+function nameNow({ destination }: KnownFolder, places: ReadonlyMap<DestinationFolderId, Place>): { known?: string } {
+  const place = destination && places.get(destination.id);
+  if (place?.is === 'renamed') return { known: place.to.name };
+  return place?.is === 'there' ? { known: destination!.folder.name } : {};
 }
 
 /** The place of the nearest parent that goes elsewhere than planned. */

@@ -23,11 +23,11 @@ import type {
   UpdateOutcome,
   Whereabouts,
 } from '../destination.js';
-import { ensureCollections, type Home } from './ensure.js';
+import { ensureCollections, type Home, placeFor } from './ensure.js';
 import { fit, formatOf, mend, uidOf } from './form.js';
 import { DAV_EPOCH, markAt, ownName } from './ids.js';
 import { type DavAccountOptions, OpenAccount } from './open-account.js';
-import { collectionFor, planCollections } from './plan.js';
+import { planCollections } from './plan.js';
 import { epochChanged, fingerprints, listFound } from './read-back.js';
 import { storeObjects } from './store.js';
 import { takeAway } from './take-away.js';
@@ -73,8 +73,8 @@ export class DavDestination implements Destination {
   async countExisting(plan: FolderPlan, signal: AbortSignal): Promise<number | null> {
     const { client, collections } = this.opened();
     const paths = new Map<string, DavCollection>();
-    for (const { source, path, exists } of plan.mappings) {
-      const collection = exists ? collectionFor(collections, source.kind, path[0]!) : undefined;
+    for (const mapping of plan.mappings) {
+      const collection = mapping.exists ? placeFor(collections, mapping) : undefined;
       if (collection !== undefined) paths.set(collection.path, collection);
     }
     let count = 0;

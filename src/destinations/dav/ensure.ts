@@ -32,7 +32,7 @@ export async function ensureCollections(
   const before = await list();
   const missing = new Map<string, FolderMapping[]>();
   for (const mapping of plan.mappings)
-    if (collectionFor(before, mapping.source.kind, mapping.path[0]!) === undefined) {
+    if (placeFor(before, mapping) === undefined) {
       const place = `${familyOf(mapping)}\0${mapping.path[0]}`;
       missing.set(place, [...(missing.get(place) ?? []), mapping]);
     }
@@ -55,8 +55,7 @@ export async function ensureCollections(
     const place = `${familyOf(mapping)}\0${name}`;
     // By its href: somebody may have given what we made another name.
     const own = made.get(place);
-    const collection =
-      own === undefined ? collectionFor(after, mapping.source.kind, name) : after.find((one) => one.path === own);
+    const collection = own === undefined ? placeFor(after, mapping) : after.find((one) => one.path === own);
     const key = collection?.path ?? place;
     const known = folders.get(key);
     folders.set(key, {
@@ -70,6 +69,14 @@ export async function ensureCollections(
     });
   }
   return [...folders.values()];
+}
+
+/** By its href where it is known: the person may have given it the name of another one. */
+export function placeFor(
+  all: readonly DavCollection[],
+  { known, source, path }: FolderMapping,
+): DavCollection | undefined {
+  return all.find((one) => one.path === known) ?? collectionFor(all, source.kind, path[0]!);
 }
 
 function familyOf({ source }: FolderMapping): DavCollection['kind'] {

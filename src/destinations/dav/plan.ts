@@ -49,7 +49,9 @@ export function collectionFor(
   kind: ItemKind,
   name: string,
 ): DavCollection | undefined {
-  return existing.find((one) => fits(one, kind) && one.name.normalize('NFC') === name.normalize('NFC'));
+  const same = existing.filter((one) => fits(one, kind) && one.name.normalize('NFC') === name.normalize('NFC'));
+  // Of several with one name always the same one, in whatever order the server shows them.
+  return same.sort((a, b) => (a.path < b.path ? -1 : 1))[0];
 }
 
 /** The source's usual calendar goes into the new mailbox's only one; another usual one gets its own. */
