@@ -85,6 +85,8 @@ export interface StagedItem {
   readonly notes: readonly Note[];
   /** Of exactly these bytes: see ItemMeta. */
   readonly version?: string;
+  /** It becomes several objects at the destination, of which the digest tells only the first. */
+  readonly several?: true;
 }
 
 export type ReadOutcome = { readonly ref: ItemRef } & (

@@ -68,7 +68,9 @@ async function updateBatch(
 ): Promise<void> {
   const { run } = lane;
   const versionOf = (item: StagedItem): string => item.version ?? changed.get(item.ref.key)!.meta.version!;
-  const same = items.filter((item) => changed.get(item.ref.key)!.binding.digest === item.body.digest);
+  const same = items.filter(
+    (item) => item.several !== true && changed.get(item.ref.key)!.binding.digest === item.body.digest,
+  );
   await run.ledger.revise(
     source.id,
     same.map((item) => ({ key: item.ref.key, version: versionOf(item) })),

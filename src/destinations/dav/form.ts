@@ -69,7 +69,7 @@ async function restaged(
     release: () => whole.release(),
   };
   fittedBodies.set(body, { uid, also });
-  return { ...item, body, notes: merged(item.notes, notes) };
+  return { ...item, body, notes: merged(item.notes, notes), ...(also.length > 0 ? { several: true } : {}) };
 }
 
 export function uidOf(item: StagedItem): string {

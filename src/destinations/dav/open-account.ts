@@ -32,6 +32,7 @@ export interface DavAccountOptions {
 /** The new mailbox on its DAV server, signed in to, with the collections that were there at the last look. */
 export class OpenAccount {
   private readonly failing = new Map<string, number>();
+  private readonly doubted = new Set<string>();
   private all: readonly DavCollection[] = [];
   /** By path of the address book. */
   private readonly foreign = new Map<string, Promise<ReadonlyMap<string, readonly string[]>>>();
@@ -102,7 +103,8 @@ export class OpenAccount {
   /** @throws TransferError DESTINATION_MISSING */
   async placeOf(folder: DestinationFolder, signal: AbortSignal): Promise<Place> {
     const collection = this.byName(this.all, folder.name) ?? this.byName(await this.refresh(signal), folder.name);
-    if (collection !== undefined) return { client: this.client, collection, kind: folder.kind, failing: this.failing };
+    if (collection !== undefined)
+      return { client: this.client, collection, kind: folder.kind, failing: this.failing, doubted: this.doubted };
     throw new TransferError('The folder is not there any more.', {
       side: 'destination',
       scope: 'folder',

@@ -33,12 +33,23 @@ export function aboutObject(failure: DavFailure): TransferError | null {
   );
 }
 
+export const UID_CONFLICT = 'UID_CONFLICT';
+
+/** Under the name that we gave it lies something else than what comes: an earlier copy, or what somebody made of it. */
+export function otherVersion(): TransferError {
+  return conflictOf('The new mailbox has another version of it, which was kept.');
+}
+
 export function uidConflict(): TransferError {
-  return new TransferError('The new mailbox has something else under the same name.', {
+  return conflictOf('The new mailbox has something else under the same name.');
+}
+
+function conflictOf(message: string): TransferError {
+  return new TransferError(message, {
     side: 'destination',
     scope: 'item',
     retry: 'never',
-    code: 'UID_CONFLICT',
+    code: UID_CONFLICT,
   });
 }
 

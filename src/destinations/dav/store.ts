@@ -1,43 +1,35 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import { digestObject } from '../../conversion/semantic/digest.js';
-import type { ItemKind } from '../../mailbox/kinds.js';
 import type { Note, StagedItem } from '../../mailbox/item.js';
-import type { TransferError } from '../../mailbox/transfer-error.js';
-import type { DavClient } from '../../protocols/dav/client.js';
-import { type DavCollection, mayWrite } from '../../protocols/dav/collections.js';
-import { DavFailure, mayBeOfOne } from '../../protocols/dav/failure.js';
-import { findByUid } from '../../protocols/dav/find-by-uid.js';
-import { get } from '../../protocols/dav/get.js';
-import { normalPath } from '../../protocols/dav/hrefs.js';
-import { LISTING_LIMITS, MAX_OBJECT_BYTES, MULTIGET_ITEMS } from '../../protocols/dav/limits.js';
+import { mayWrite } from '../../protocols/dav/collections.js';
+import { DavFailure } from '../../protocols/dav/failure.js';
+import { LISTING_LIMITS, MULTIGET_ITEMS } from '../../protocols/dav/limits.js';
 import { type DavObject, multiget } from '../../protocols/dav/multiget.js';
 import { propfind } from '../../protocols/dav/propfind.js';
-import { put, type PutResult } from '../../protocols/dav/put.js';
 import type { PlacedItem, StoreOutcome } from '../destination.js';
-import { alsoIn, bytesOf, formatOf, uidOf } from './form.js';
+import { type Conflict, conflict, named } from './conflict.js';
+import { alsoIn, bytesOf, uidOf } from './form.js';
 import { idOf } from './ids.js';
-import { aboutObject, isUidConflict, leaseEnding, uidConflict } from './refusals.js';
+import { putPart } from './parts.js';
+import { isUidConflict, leaseEnding, otherVersion, UID_CONFLICT } from './refusals.js';
+import { type PutPlace, refusal, tryPut } from './try-put.js';
 
-/** Tries of one PUT: its condition makes it harmless to do it again. */
-const PUT_TRIES = 3;
-const PAUSE_MS = 500;
+/** Batches of which the server took nothing before that is put down to what is in them. */
 const ROUNDS_OF_PATIENCE = 3;
 
-export interface Place {
-  readonly client: DavClient;
-  readonly collection: DavCollection;
-  /** What its folder holds: decides the format. */
-  readonly kind: ItemKind;
+export interface Place extends PutPlace {
   /** By UID: what others filed, where the server would take another one beside it. */
   readonly foreign?: ReadonlyMap<string, readonly string[]>;
   /** By path of the collection: how often in a row the server failed at all that was put. */
   readonly failing: Map<string, number>;
+  /** Paths of PUTs of which nobody knows what became: what is there may have come by them. */
+  readonly doubted: Set<string>;
 }
 
 interface Sent {
   readonly item: PlacedItem;
   readonly path: string;
-  readonly answer: 'stored' | 'exists' | StoreOutcome;
+  /** `exists`: something that may be ours; `taken`: something that was there before. */
+  readonly answer: 'stored' | 'exists' | 'taken' | StoreOutcome;
   /** The server failed at it: the answer is right only if nothing is there. */
   readonly failure?: DavFailure;
 }
@@ -129,109 +121,48 @@ async function putOne(place: Place, item: PlacedItem, mayCommit: () => boolean, 
   if (item.placement.is !== 'put') throw new Error('the item was placed for another destination');
   const path = item.placement.href;
   const done = (answer: Sent['answer']): Sent => ({ item, path, answer });
-  const bytes = await bytesOf(item.body);
-  const also = alsoIn(item);
-  for (const [part, more] of also.entries()) {
-    const one = await tryPut(place, partPath(path, part + 1), more, mayCommit, signal);
-    if (one === 'lease') return done({ key, is: 'refused', error: leaseEnding() });
-    if (one === 'unknown') return done({ key, is: 'unknown' });
-    // There already, by an earlier try or under another name: either way it is kept.
-    if (one.is === 'refused' && one.failure.status !== 412 && !isUidConflict(one.failure))
-      return done({ key, is: 'refused', error: refusal(place, one.failure) });
+  // The others first: with the first one in place the item would look whole.
+  let beside: StoreOutcome | null = null;
+  for (const [n, bytes] of alsoIn(item).entries()) {
+    const part = await putPart(place, path, n, bytes, mayCommit, signal);
+    if (part.is === 'unknown') return done({ key, is: 'unknown' });
+    if (part.is === 'refused' && part.error.code !== UID_CONFLICT)
+      return done({ key, is: 'refused', error: part.error });
+    if (part.is === 'refused') beside = { key, is: 'refused', error: part.error };
   }
-  const taken = place.foreign?.get(uidOf(item));
-  if (taken !== undefined) return done(await conflict(place, item, taken, null, signal));
-  const result = await tryPut(place, path, bytes, mayCommit, signal);
-  if (result === 'lease') return done({ key, is: 'refused', error: leaseEnding() });
-  if (result === 'unknown') return done({ key, is: 'unknown' });
-  if (result.is === 'stored') return done('stored');
-  if (result.failure.status === 412) return done('exists');
-  if (isUidConflict(result.failure)) {
-    const named = result.failure.hrefs
-      .map((href) => normalPath(href, place.collection.url))
-      .filter((one) => one !== null);
-    return done(await conflict(place, item, named, result.failure, signal));
-  }
-  const refused = done({ key, is: 'refused', error: refusal(place, result.failure) });
-  return result.failure.status >= 500 ? { ...refused, failure: result.failure } : refused;
+  const sent = await putFirst(place, item, path, mayCommit, signal);
+  const isThere = typeof sent.answer === 'string' || sent.answer.is === 'merged';
+  return beside !== null && isThere ? done(beside) : sent;
 }
 
-/**
- * 'lease': nothing was sent. 'unknown': sent, and nobody knows what became of it.
- * @param replaces ETag of what is to go; null: nothing is there
- */
-export async function tryPut(
-  { client, collection, kind }: Place,
-  path: string,
-  bytes: Uint8Array,
-  mayCommit: () => boolean,
-  signal: AbortSignal,
-  replaces: string | null = null,
-): Promise<PutResult | 'lease' | 'unknown'> {
-  const type = formatOf(kind) === 'card' ? 'text/vcard; charset=utf-8' : 'text/calendar; charset=utf-8';
-  const object = { url: new URL(path, collection.url), bytes, type };
-  let mayBeThere = false;
-  for (let tries = 1; ; tries++) {
-    signal.throwIfAborted();
-    if (!mayCommit()) return mayBeThere ? 'unknown' : 'lease';
-    try {
-      const result = await put(client, object, signal, replaces);
-      if (result.is === 'stored' || !isPassing(result.failure)) return result;
-      // A gateway that gave up says nothing about the server behind it.
-      mayBeThere = true;
-      if (tries >= PUT_TRIES && mayBeOfOne(result.failure)) return result;
-      if (tries >= PUT_TRIES || result.failure.retryAfterMs !== undefined) throw client.toError(result.failure);
-    } catch (error) {
-      if (signal.aborted) return 'unknown';
-      const told = client.toError(error);
-      if (told.scope !== 'connection') throw told;
-      mayBeThere = true;
-      if (tries >= PUT_TRIES) return 'unknown';
-    }
-    await pause(PAUSE_MS * tries, undefined, { signal }).catch(() => undefined);
-  }
-}
-
-function isPassing({ status }: DavFailure): boolean {
-  return (status >= 500 && status !== 507) || status === 408 || status === 425;
-}
-
-/** @throws TransferError for what is wider than the object. */
-export function refusal({ client }: Place, failure: DavFailure): TransferError {
-  const about = aboutObject(failure);
-  if (about !== null) return about;
-  throw client.toError(failure);
-}
-
-/**
- * Something with this UID is there under another name: equal means arrived, else it is the person's and stays.
- * @param failure what the server said; null: we did not ask
- */
-async function conflict(
+async function putFirst(
   place: Place,
   item: PlacedItem,
-  named: readonly string[],
-  failure: DavFailure | null,
+  path: string,
+  mayCommit: () => boolean,
   signal: AbortSignal,
-): Promise<StoreOutcome> {
-  const { client, collection } = place;
+): Promise<Sent> {
   const { key } = item.ref;
-  const paths = new Set([
-    ...named,
-    ...(failure === null
-      ? []
-      : await client.repeatable(signal, () => findByUid(client, collection, uidOf(item), signal))),
-  ]);
-  for (const path of paths) {
-    const there = await client.repeatable(signal, () =>
-      get(client, new URL(path, collection.url), path, MAX_OBJECT_BYTES, signal),
-    );
-    if (there !== null && digestObject(there.body).digest === item.body.digest)
-      return { key, is: 'merged', id: idOf(path, collection.path) ?? { epoch: '1', id: path } };
+  const done = (answer: Sent['answer']): Sent => ({ item, path, answer });
+  const taken = place.foreign?.get(uidOf(item));
+  const own = { uid: uidOf(item), digest: item.body.digest };
+  const settled = (found: Conflict): StoreOutcome =>
+    found.is === 'same'
+      ? { key, is: 'merged', id: idOf(found.path, place.collection.path) ?? { epoch: '1', id: found.path } }
+      : { key, is: 'refused', error: found.error };
+  if (taken !== undefined) return done(settled(await conflict(place, own, taken, null, signal)));
+  const result = await tryPut(place, path, await bytesOf(item.body), mayCommit, signal);
+  if (result === 'lease') return done({ key, is: 'refused', error: leaseEnding() });
+  if (result === 'unknown') {
+    place.doubted.add(path);
+    return done({ key, is: 'unknown' });
   }
-  if (paths.size > 0) return { key, is: 'refused', error: uidConflict() };
-  // A refusal that only looked like one.
-  return { key, is: 'refused', error: (failure === null ? null : aboutObject(failure)) ?? uidConflict() };
+  if (result.is === 'stored') return done('stored');
+  const { failure } = result;
+  if (failure.status === 412) return done(result.perhapsOurs || place.doubted.has(path) ? 'exists' : 'taken');
+  if (isUidConflict(failure)) return done(settled(await conflict(place, own, named(place, failure), failure, signal)));
+  const refused = done({ key, is: 'refused', error: refusal(place, failure) });
+  return failure.status >= 500 ? { ...refused, failure } : refused;
 }
 
 /** ETags of exactly what was compared: a later change by the person has another one. */
@@ -256,16 +187,12 @@ async function readBack(place: Place, sent: readonly Sent[], signal: AbortSignal
       return answer === 'stored' ? { key, is: 'stored', id, notes: [] } : { key, is: 'unknown' };
     const notes = changed(item, object);
     // Something was there, and it is not quite ours: perhaps somebody changed it already. Then it is not ours to write over later on.
-    if (answer === 'exists' && notes.length > 0) return { key, is: 'stored', id, notes };
+    if (answer !== 'stored' && notes.length > 0)
+      return answer === 'taken' ? { key, is: 'refused', error: otherVersion() } : { key, is: 'stored', id, notes };
     return { key, is: 'stored', id, etag: object.etag, notes };
   });
 }
 
 export function changed(item: StagedItem, { body }: DavObject): Note[] {
   return digestObject(body).digest === item.body.digest ? [] : [{ code: 'BODY_CHANGED' }];
-}
-
-function partPath(path: string, part: number): string {
-  const at = path.lastIndexOf('.');
-  return `${path.slice(0, at)}-${part}${path.slice(at)}`;
 }

@@ -3,11 +3,13 @@ import { TransferError } from '../../mailbox/transfer-error.js';
 import { MULTIGET_ITEMS } from '../../protocols/dav/limits.js';
 import { type DavObject, multiget } from '../../protocols/dav/multiget.js';
 import type { ItemUpdate, UpdateOutcome } from '../destination.js';
-import { bytesOf } from './form.js';
+import { alsoIn, bytesOf } from './form.js';
 import { hasGuests } from './guests.js';
 import { pathOf } from './ids.js';
-import { leaseEnding } from './refusals.js';
-import { changed, eachOf, mustBeThere, type Place, refusal, tryPut } from './store.js';
+import { putPart } from './parts.js';
+import { leaseEnding, UID_CONFLICT } from './refusals.js';
+import { changed, eachOf, mustBeThere, type Place } from './store.js';
+import { refusal, tryPut } from './try-put.js';
 
 /**
  * Puts new contents in place of what is still as it was written: by its ETag, else by its meaning, since some servers write an object anew by
@@ -36,7 +38,7 @@ export async function* updateObjects(
       const outcome = outcomes.get(update)!;
       const there = after.get(pathFor(place, update));
       yield outcome.is === 'updated' && there !== undefined
-        ? { ...outcome, etag: there.etag, notes: changed(update.item, there) }
+        ? { ...outcome, etag: there.etag, notes: [...outcome.notes, ...changed(update.item, there)] }
         : outcome;
     }
   }
@@ -52,16 +54,26 @@ async function updateOne(
   const { key } = item.ref;
   if (there === undefined) return { key, is: 'gone' };
   const { digest } = digestObject(there.body);
-  if (digest === item.body.digest) return { key, is: 'updated', etag: there.etag, notes: [] };
-  if (there.etag !== written.etag && digest !== written.digest) return { key, is: 'kept' };
+  const arrived = digest === item.body.digest;
+  if (!arrived && there.etag !== written.etag && digest !== written.digest) return { key, is: 'kept' };
   // Ours would take them out of the server's hands, for which it cancels (RFC 6638 section 3.2.1), and a server need not say that it does.
-  if (hasGuests(there.body)) return { key, is: 'kept', for: 'guests' };
+  if (!arrived && hasGuests(there.body)) return { key, is: 'kept', for: 'guests' };
+  const parts = await putParts(place, there.path, item, mayCommit, signal);
+  if (parts?.is === 'unknown') return { key, is: 'unknown' };
+  if (parts?.is === 'refused' || (parts !== null && arrived)) return { key, is: 'refused', error: parts.error };
+  if (arrived) return { key, is: 'updated', etag: there.etag, notes: [] };
   // A weak one says nothing of the bytes (RFC 9110 section 8.8.1).
   if (!there.etag.startsWith('"')) return { key, is: 'refused', error: noEtag() };
   const result = await tryPut(place, there.path, await bytesOf(item.body), mayCommit, signal, there.etag);
   if (result === 'lease') return { key, is: 'refused', error: leaseEnding() };
   if (result === 'unknown') return { key, is: 'unknown' };
-  if (result.is === 'stored') return { key, is: 'updated', etag: result.etag, notes: [] };
+  if (result.is === 'stored')
+    return {
+      key,
+      is: 'updated',
+      etag: result.etag,
+      notes: parts === null ? [] : [{ code: 'CONTENT_NOT_UPDATED', detail: parts.error.message }],
+    };
   const { failure } = result;
   if ([404, 410, 412].includes(failure.status)) {
     const now = (await ask(place, [there.path], signal)).get(there.path);
@@ -69,6 +81,27 @@ async function updateOne(
     if (failure.status === 412) return whoWasIt(item, now);
   }
   return { key, is: 'refused', error: refusal(place, failure) };
+}
+
+/**
+ * What else is in the resource: new ones are added. Of one that is there in another form nobody knows whether it is as it was written, so it stays.
+ * Null: all of them are there as they come.
+ */
+async function putParts(
+  place: Place,
+  path: string,
+  item: ItemUpdate['item'],
+  mayCommit: () => boolean,
+  signal: AbortSignal,
+): Promise<{ readonly is: 'other' | 'refused'; readonly error: TransferError } | { readonly is: 'unknown' } | null> {
+  let other: TransferError | null = null;
+  for (const [n, bytes] of alsoIn(item).entries()) {
+    const part = await putPart(place, path, n, bytes, mayCommit, signal);
+    if (part.is === 'unknown') return { is: 'unknown' };
+    if (part.is === 'refused' && part.error.code !== UID_CONFLICT) return { is: 'refused', error: part.error };
+    if (part.is === 'refused') other = notTheFirst();
+  }
+  return other === null ? null : { is: 'other', error: other };
 }
 
 /** The condition did not hold: somebody was faster, or an earlier try of our own arrived after all. */
@@ -103,6 +136,15 @@ async function ask(
 /** '': the id is of another kind of destination, so nothing of it is here. */
 function pathFor({ collection }: Place, { id }: ItemUpdate): string {
   return pathOf(id, collection.path) ?? '';
+}
+
+function notTheFirst(): TransferError {
+  return new TransferError('Of several entries in one only the first is brought up to date.', {
+    side: 'destination',
+    scope: 'item',
+    retry: 'never',
+    code: UID_CONFLICT,
+  });
 }
 
 function noEtag(): TransferError {
