@@ -5,10 +5,14 @@ export const MAX_OBJECT_BYTES = 16 * 1024 * 1024;
 /** Objects asked for by one multiget, and what they announce together. */
 export const MULTIGET_ITEMS = 50;
 export const MULTIGET_BYTES = 4 * 1024 * 1024;
+/** Bodies of one answer that are held together: what was announced may be wrong, and what is asked for alone is not held. */
+export const MULTIGET_HELD_BYTES = 3 * MULTIGET_BYTES;
 /** Collections of an account that are looked at. */
 export const MAX_COLLECTIONS = 1_000;
 /** Objects of a collection: a listing that goes on longer is not believed. */
 export const MAX_OBJECTS = 1_000_000;
+/** Characters of names and ETags of a collection that are held together: some 100 an object. */
+export const MAX_LISTED_CHARS = 64 * 1024 * 1024;
 
 /** A multistatus without bodies: some 300 bytes an object. */
 export const LISTING_LIMITS: XmlStreamLimits = {

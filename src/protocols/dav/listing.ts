@@ -2,7 +2,7 @@ import { XmlError } from '../xml.js';
 import type { DavClient, DavRequest } from './client.js';
 import type { Component, DavCollection } from './collections.js';
 import { DavFailure } from './failure.js';
-import { LISTING_LIMITS, MAX_OBJECTS } from './limits.js';
+import { LISTING_LIMITS, MAX_LISTED_CHARS, MAX_OBJECTS } from './limits.js';
 import { listed, LISTED_PROPS, type ListedObject } from './listed.js';
 import { XMLNS } from './names.js';
 import { elements, propfindBody } from './propfind.js';
@@ -62,8 +62,8 @@ async function listOnce(
   const count = counter();
   try {
     const { unusable } = await client.multistatus(request, LISTING_LIMITS, signal, (resource) => {
-      count();
       const seen = listed(resource, path);
+      count(seen.is === 'object' ? seen.object : null);
       if (seen.is === 'object') onObject(seen.object);
       else if (seen.is === 'cut') cut = true;
       else if (seen.is === 'elsewhere') elsewhere++;
@@ -90,7 +90,7 @@ async function listInPages(
     for await (const page of syncCollection(client, collection, '', signal)) {
       unusable += page.unusable;
       for (const object of page.changed) {
-        count();
+        count(object);
         onObject(object);
       }
     }
@@ -101,11 +101,13 @@ async function listInPages(
   }
 }
 
-/** @throws XmlError when it is called too often */
-function counter(): () => void {
-  let seen = 0;
-  return () => {
-    if (++seen > MAX_OBJECTS) throw new XmlError('XML_TOO_LARGE', 'the listing does not end');
+/** @throws XmlError when there are too many, or their names too long to be held */
+function counter(): (object: ListedObject | null) => void {
+  let [seen, chars] = [0, 0];
+  return (object) => {
+    chars += object === null ? 0 : object.path.length + object.etag.length;
+    if (++seen > MAX_OBJECTS || chars > MAX_LISTED_CHARS)
+      throw new XmlError('XML_TOO_LARGE', 'the listing does not end');
   };
 }
 

@@ -4,7 +4,7 @@ import { ConnectError } from '../../protocols/connect-error.js';
 import type { DavClient } from '../../protocols/dav/client.js';
 import { DavFailure, mayBeOfOne } from '../../protocols/dav/failure.js';
 import { get } from '../../protocols/dav/get.js';
-import { MAX_OBJECT_BYTES, MULTIGET_BYTES, MULTIGET_ITEMS } from '../../protocols/dav/limits.js';
+import { MAX_OBJECT_BYTES, MULTIGET_BYTES, MULTIGET_HELD_BYTES, MULTIGET_ITEMS } from '../../protocols/dav/limits.js';
 import { type DavObject, multiget } from '../../protocols/dav/multiget.js';
 import { XmlError } from '../../protocols/xml.js';
 import type { FoundFolder } from './folders.js';
@@ -29,7 +29,12 @@ export async function* readObjects(
       await client
         .repeatable(signal, async () => {
           got.splice(0);
+          let held = 0;
           await multiget(client, collection, [...wanted.keys()], signal, (object) => {
+            // Something nobody asked for.
+            if (!wanted.has(object.path)) return;
+            held += object.body.length;
+            if (held > MULTIGET_HELD_BYTES) throw new XmlError('XML_TOO_LARGE', 'more than was announced');
             got.push(object);
           });
         })
@@ -38,7 +43,7 @@ export async function* readObjects(
         });
     for (const object of got) {
       const ref = wanted.get(object.path);
-      // Twice the same, or something nobody asked for.
+      // Twice the same.
       if (ref === undefined) continue;
       wanted.delete(object.path);
       yield await staged(ref, object, stage);

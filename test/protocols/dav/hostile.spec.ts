@@ -186,6 +186,40 @@ describe('a calendar server that means harm', () => {
     expect(await readAll(source)).toEqual({ staged: 2, MESSAGE_TOO_LARGE: 1 });
   });
 
+  it('holds no more of an answer than was to be expected, and nothing that it did not ask for', async () => {
+    const asked: string[] = [];
+    const names = ['/home/work/a.ics', '/home/work/b.ics'];
+    const data = (href: string, bytes: number): string =>
+      response(href, `<D:getetag>"1"</D:getetag><C:calendar-data>${'x'.repeat(bytes)}</C:calendar-data>`);
+    let body = '';
+    const source = await server((request, answer, question) => {
+      if (request.method === 'GET') asked.push(request.url!);
+      if (!question.includes('multiget')) return false;
+      answer.writeHead(207, { 'content-type': 'application/xml' });
+      answer.end(multistatus(body));
+      return true;
+    }, names);
+    body = data('/home/work/other.ics', 15_000_000) + data(names[0]!, 100) + data(names[1]!, 100);
+    expect(await readAll(source)).toEqual({ staged: 2 });
+    expect(asked).toEqual([]);
+    // The size that was announced is wrong: what is too much is asked for alone.
+    body = data(names[0]!, 7_000_000) + data(names[1]!, 7_000_000);
+    expect(await readAll(source)).toEqual({ staged: 2 });
+    expect(asked).toEqual([names[1]]);
+  });
+
+  it('ends at a listing whose names are too long to be held', async () => {
+    const long = (n: number): string => listed(`/home/work/${String(n).padStart(1_900, 'x')}.ics`);
+    const many = gzipSync(multistatus(Array.from({ length: 36_000 }, (_, n) => long(n)).join('')));
+    const source = await server((_asked, answer, body) => {
+      if (!body.includes('calendar-query')) return false;
+      answer.writeHead(207, { 'content-type': 'application/xml', 'content-encoding': 'gzip' });
+      answer.end(many);
+      return true;
+    });
+    expect(await failure(source.listFolders(signal))).toMatchObject({ code: 'PROTOCOL_ERROR' });
+  }, 60_000);
+
   it('stops at a gzip bomb', async () => {
     const bomb = gzipSync(Buffer.alloc(64 * 1024 * 1024, 'x'));
     const source = await server(
