@@ -68,7 +68,7 @@ async function draft(who: Actor = dora): Promise<JobView> {
   const { job } = await room.get(JobsService).create(who, {
     mailbox: mailbox,
     source: { type: 'files', host: '', port: 0, security: 'tls', username: '' },
-    items: ['contacts', 'calendars', 'tasks', 'notes'],
+    items: ['contacts', 'calendars', 'tasks'],
   });
   return job;
 }
