@@ -74,7 +74,8 @@ export const MESSAGES: Readonly<Record<string, Words>> = {
     action: 'Give it the role ApplicationImpersonation on the Exchange server, then try again.',
   },
   EWS_CLOSED: {
-    message: 'Microsoft 365 no longer answers programs on this way (Exchange Web Services).',
+    message:
+      'At Microsoft 365 this way (Exchange Web Services) is switched off since 1 October 2026, and removed on 1 April 2027.',
     action: 'Choose “Microsoft 365” as the kind of account.',
   },
   WRONG_MAILBOX: {

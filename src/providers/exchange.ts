@@ -17,8 +17,8 @@ export const exchange: Provider = {
   words: {
     summary: 'Exchange on a server of a company or a hoster: mail, contacts, calendars, tasks and notes.',
     first:
-      'Find the name of the Exchange server: it stands in the address line of the browser when you read your mail there (Outlook on the web).',
-    note: 'Not for Microsoft 365: since 1 October 2026 Microsoft has closed this way (Exchange Web Services) there, and removes it on 1 April 2027. If your server offers IMAP only, choose “Other (IMAP)”.',
+      'Mostly your address is enough: we look for the Exchange server. If we do not find it, its name stands in the address line of the browser when you read your mail there (Outlook on the web).',
+    note: 'Not for Microsoft 365: since 1 October 2026 this way (Exchange Web Services) is switched off there, and Microsoft removes it on 1 April 2027. If your server offers IMAP only, choose “Other (IMAP)”.',
     placeholder: 'COMPANY\\anna or anna@company.example',
     errors: {
       AUTH_FAILED:

@@ -20,7 +20,7 @@ export const microsoft365: Provider = {
   words: {
     summary: 'Company mail at Microsoft (Office 365, Exchange Online).',
     unavailable:
-      'Microsoft no longer lets other programs sign in with a password, and signing in through Microsoft is not built in here yet. The other way, Exchange Web Services, has been closed there since 1 October 2026 and is removed on 1 April 2027. Mailboxes at Microsoft 365 cannot be moved for now.',
+      'Microsoft no longer lets other programs sign in with a password, and signing in through Microsoft is not built in here yet. The other way, Exchange Web Services, is switched off there since 1 October 2026, unless an administrator opened it for single programs, and is removed for everybody on 1 April 2027. Mailboxes at Microsoft 365 cannot be moved for now.',
     placeholder: 'anna@company.example',
     errors: {
       AUTH_NEEDS_OAUTH: 'Microsoft refuses passwords from other programs. This mailbox cannot be moved for now.',

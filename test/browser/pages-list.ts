@@ -82,6 +82,35 @@ async function* content(): AsyncGenerator<Uint8Array> {
   yield Buffer.from(`BEGIN:VCARD\r\n${'NOTE:x\r\n'.repeat(20_000)}END:VCARD\r\n`);
 }
 
+const EWS = 'https://exchange.company-with-a-long-name.example/EWS/Exchange.asmx';
+
+/** The connection before and after the server was found, and what the test may say. */
+async function exchangePages(web: WebApp, mailbox: string): Promise<Shown[]> {
+  const who = 'alice';
+  const form = { provider: 'exchange', kinds: ['mail', 'contacts', 'calendars'], done: ['type', 'existing', 'items'] };
+  const list: Shown[] = [];
+  const server = { host: 'autodiscover.company.example', port: '443', security: 'tls', username: 'COMPANY\\alice' };
+  for (const [name, more] of Object.entries({
+    'step-4-exchange': {},
+    'step-4-exchange-found': { address: 'alice@company.example', connection: { ...server, foundBy: 'autodiscover' } },
+    'step-4-exchange-other': { ewsUrl: EWS, archive: true, connection: { ...server, foundBy: 'redirect' } },
+  })) {
+    const { job } = await web.room.jobs.create(actorFor(mailbox), { mailbox, form: { ...form, ...more } });
+    list.push({ name, who, path: `/new/${job.id}/connection` });
+  }
+  const folders = [
+    { path: 'INBOX', kind: 'mail' as const, role: 'inbox' as const, items: 4210, bytes: 900_000_000 },
+    { path: 'Calendar', kind: 'calendars' as const, items: 812, bytes: null },
+  ];
+  for (const [name, test] of Object.entries({
+    'step-5-exchange': { ...PASSED, folders, ews: { url: EWS } },
+    'step-5-exchange-other': failedTest('EWS_REDIRECTED', { redirect: { url: EWS } }),
+    'step-5-exchange-windows': failedTest('EWS_NEEDS_BASIC'),
+  }))
+    list.push({ name, who, path: `/new/${await putDraft(web, mailbox, test)}/test` });
+  return list;
+}
+
 const STARTED = { startedAt: '2026-03-02T08:15:00.000Z', createdAt: '2026-03-02T08:10:00.000Z' };
 const ENDED = { ...STARTED, finishedAt: '2026-03-02T10:02:00.000Z' };
 const DONE = {
@@ -104,7 +133,7 @@ export async function everyPage(web: WebApp): Promise<Shown[]> {
   ];
   const fresh = await web.room.jobs.create(actorFor(alice), { mailbox: alice });
   list.push({ name: 'step-1-type', who: 'alice', path: `/new/${fresh.job.id}/type` });
-  for (const about of ['pop', 'outlook'])
+  for (const about of ['pop', 'outlook', 'microsoft365'])
     list.push({ name: `step-1-${about}`, who: 'alice', path: `/new/${fresh.job.id}/type?about=${about}` });
   const gmail = await web.room.jobs.create(actorFor(alice), {
     mailbox: alice,
@@ -139,6 +168,7 @@ export async function everyPage(web: WebApp): Promise<Shown[]> {
     who: 'alice',
     path: `/new/${await putDraft(web, alice, failedTest('AUTH_FAILED'))}/test`,
   });
+  list.push(...(await exchangePages(web, alice)));
   list.push({ name: 'step-5-untrusted', who: 'alice', path: `/new/${await putDraft(web, alice, UNTRUSTED)}/test` });
 
   const runs = [

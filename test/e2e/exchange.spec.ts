@@ -1,4 +1,6 @@
 /** An Exchange mailbox by every door of the product: the API, a batch by impersonation, the command line. */
+import { type AddressInfo, connect, type Socket } from 'node:net';
+import { createServer } from 'node:tls';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,11 +8,14 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { BatchView } from '../../src/batches/batch.js';
 import type { JobView, TestView } from '../../src/jobs/job.js';
 import type { Report } from '../../src/reports/contract.js';
-import { type CertificateAuthority, certificateAuthority } from '../fixtures/certificates.js';
+import { arrivedEvents, objectsAt, wishedEvents } from '../exactness/exchange-meaning.js';
+import { type Certificate, type CertificateAuthority, certificateAuthority } from '../fixtures/certificates.js';
+import { startCyrus } from '../servers/cyrus.js';
 import { freshDatabase } from '../servers/database.js';
 import { hoster, readMailbox, type TestAccount } from '../servers/dovecot.js';
 import { fillSample, type SampleSize } from '../servers/ews/sample.js';
 import { type EwsServer, startEws } from '../servers/ews/server.js';
+import { stopPrivateServers } from '../servers/private.js';
 import { endOf, startCopy } from '../standalone/copy-process.js';
 import { type Stack, startStack } from './stack.js';
 
@@ -176,4 +181,62 @@ describe('Exchange as the old server', () => {
       rmSync(dataDir, { recursive: true, force: true });
     }
   }, 240_000);
+
+  it('is copied from a shell with all it has: --to-dav', async () => {
+    const cyrus = await startCyrus();
+    // Said in the output, as the other specs that need it do.
+    if (typeof cyrus === 'string') return console.warn(`copy with --to-dav is skipped: ${cyrus}`);
+    const dataDir = mkdtempSync(join(tmpdir(), 'mailferry-copy-ews-'));
+    const database = await freshDatabase();
+    const front = await inTls(
+      authority.issue(['127.0.0.1']),
+      Number(new URL(cyrus.davUrl.replace('{user}', 'x')).port),
+    );
+    try {
+      const { from } = person();
+      const to = await cyrus.account();
+      writeFileSync(join(dataDir, 'ca.crt'), `${to.ca}\n${authority.cert}`);
+      const args = [
+        ...['copy', '--from', `ews://${from}@localhost:${server.port}`, '--json'],
+        ...['--to', `imaps://${encodeURIComponent(to.user)}@127.0.0.1:${to.imapsPort}`],
+        ...['--to-dav', `https://127.0.0.1:${front.port}/`, '--items', 'mail,contacts,calendars,tasks,notes'],
+      ];
+      const options = { dataDir, databaseUrl: database.url, from: SECRET, to: to.password };
+      const all = SIZE.messages + SIZE.events + SIZE.contacts + 1 + SIZE.tasks + SIZE.notes;
+      for (const copied of [all, 0]) {
+        const { code, out, err } = await startCopy(args, options).ended;
+        expect([code, err]).toEqual([0, '']);
+        expect(endOf(out)).toMatchObject({ outcome: 'complete', found: all, copied });
+      }
+      const bodies = await objectsAt(cyrus, to);
+      expect(bodies).toHaveLength(all - SIZE.messages);
+      expect(arrivedEvents(bodies)).toEqual(wishedEvents(SIZE.events, SIZE.series, from));
+    } finally {
+      front.close();
+      await database.drop();
+      rmSync(dataDir, { recursive: true, force: true });
+      await stopPrivateServers();
+    }
+  }, 400_000);
 });
+
+/** The same server behind TLS. */
+async function inTls({ cert, key }: Certificate, port: number): Promise<{ readonly port: number; close(): void }> {
+  const sockets = new Set<Socket>();
+  const front = createServer({ cert, key }, (socket) => {
+    const behind = connect(port, '127.0.0.1');
+    for (const one of [socket, behind]) {
+      sockets.add(one);
+      one.on('error', () => undefined).on('close', () => (socket.destroy(), behind.destroy()));
+    }
+    socket.pipe(behind).pipe(socket);
+  });
+  await new Promise<void>((done) => front.listen(0, '127.0.0.1', done));
+  return {
+    port: (front.address() as AddressInfo).port,
+    close() {
+      for (const socket of sockets) socket.destroy();
+      front.close();
+    },
+  };
+}

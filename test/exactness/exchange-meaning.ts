@@ -3,6 +3,9 @@
  * product's. Series are reckoned day by day here, and expanded there by a library that the product does not use for it.
  */
 import ICAL from 'ical.js';
+import type { CyrusServer } from '../servers/cyrus.js';
+import { rawDav } from '../servers/dav.js';
+import type { TestAccount } from '../servers/dovecot.js';
 import { type EventWish, instantOf, type OccurrenceWish } from '../servers/ews/fill.js';
 import { PHOTO, sampleContact, sampleEvent, sampleNote, sampleSeries, sampleTask } from '../servers/ews/sample.js';
 
@@ -32,13 +35,13 @@ const CLASSES: Readonly<Record<string, string>> = {
 };
 const ANSWERS: Readonly<Record<string, string>> = { Accept: 'ACCEPTED', Decline: 'DECLINED', Tentative: 'TENTATIVE' };
 
-function wishedFacts(wish: OccurrenceWish): string[] {
+function wishedFacts(wish: OccurrenceWish, owner: string): string[] {
   const [transparency, busy] = BUSY[wish.busy ?? 'Busy']!;
   const person = (role: string, type: string) => (one: NonNullable<OccurrenceWish['required']>[number]) => {
     // A name of the directory stands for the address that Exchange gives beside it.
     const address = one.routing === 'EX' ? one.name! : one.address;
     const name = one.name === undefined || one.name === address ? '' : one.name;
-    const told = address === OWNER ? 'ACCEPTED' : (ANSWERS[one.response ?? ''] ?? 'NEEDS-ACTION');
+    const told = address === owner ? 'ACCEPTED' : (ANSWERS[one.response ?? ''] ?? 'NEEDS-ACTION');
     return `attendee ${address} ${name} ${role} ${type} ${told}`;
   };
   const guests = [
@@ -90,7 +93,7 @@ function* daysOf(n: number): Generator<Date> {
 }
 
 /** When the series takes place, with what each time is: without the third, the second and the fourth changed. */
-function wishedSeries(n: number): Occurrence[] {
+function wishedSeries(n: number, owner: string): Occurrence[] {
   const wish = sampleSeries(n);
   const end = (n + Math.floor(n / 6)) % 3;
   const until = end === 2 ? Date.UTC(2035, 11, 28) : Infinity;
@@ -103,7 +106,9 @@ function wishedSeries(n: number): Occurrence[] {
     const change = wish.changed!.find(({ original }) => original === start);
     if (i++ !== 2)
       found.push(
-        change === undefined ? timed({ ...wish, ...hourFrom(start) }) : timed({ ...change, zone: wish.zone! }),
+        change === undefined
+          ? timed({ ...wish, ...hourFrom(start) }, owner)
+          : timed({ ...change, zone: wish.zone! }, owner),
       );
   }
   return found;
@@ -113,20 +118,43 @@ function hourFrom(start: string): { start: string; end: string } {
   return { start, end: new Date(Date.parse(`${start}Z`) + 3_600_000).toISOString().slice(0, 19) };
 }
 
-function timed(wish: OccurrenceWish): Occurrence {
+function timed(wish: OccurrenceWish, owner: string): Occurrence {
   const at = (local: string): string => (wish.allDay ? local.slice(0, 10) : instantOf(local, wish.zone!).toISOString());
-  return { start: at(wish.start), end: at(wish.end), facts: wishedFacts(wish) };
+  return { start: at(wish.start), end: at(wish.end), facts: wishedFacts(wish, owner) };
 }
 
-/** By UID. */
-export function wishedEvents(events: number, series: number): Map<string, Occurrence[]> {
+/** By UID. @param owner whose mailbox it is: his own answer is known, a guest's is as it was told */
+export function wishedEvents(events: number, series: number, owner = OWNER): Map<string, Occurrence[]> {
   const all = Array.from({ length: events }, (_, n): [EventWish, Occurrence[]] =>
-    n < series ? [sampleSeries(n), wishedSeries(n)] : [sampleEvent(n), [timed(sampleEvent(n))]],
+    n < series ? [sampleSeries(n), wishedSeries(n, owner)] : [sampleEvent(n), [timed(sampleEvent(n), owner)]],
   );
   return new Map(all.map(([{ uid }, occurrences]) => [uid, occurrences]));
 }
 
 // ---- from what arrived
+
+/** Everything in calendars and address books, as another client sees it. */
+export async function objectsAt({ davUrl }: CyrusServer, { user, password }: TestAccount): Promise<string[]> {
+  const { origin } = new URL(davUrl.replace('{user}', 'x'));
+  const calendars = `${origin}/dav/calendars/user/${user}/`;
+  const contacts = `${origin}/dav/addressbooks/user/${user}/`;
+  const raw = rawDav({ user, password, url: origin, calendars, contacts });
+  const bodies: string[] = [];
+  for (const home of [calendars, contacts])
+    for (const [, url] of await raw.collections(home)) {
+      if (url === home) continue;
+      const { text } = await raw.ask('PROPFIND', url);
+      const hrefs = [...text.matchAll(/<(?:\w+:)?href>([^<]+\.(?:ics|vcf))</g)].map(
+        ([, href]) => new URL(href!, url).href,
+      );
+      // A few at once: a real server takes no hundreds of connections.
+      for (let at = 0; at < hrefs.length; at += 8)
+        bodies.push(
+          ...(await Promise.all(hrefs.slice(at, at + 8).map((href) => raw.ask('GET', href)))).map((one) => one.text),
+        );
+    }
+  return bodies.filter((body) => /^BEGIN:V(CALENDAR|CARD)/.test(body));
+}
 
 export function arrivedEvents(bodies: readonly string[]): Map<string, Occurrence[]> {
   const found = new Map<string, Occurrence[]>();

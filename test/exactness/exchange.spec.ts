@@ -8,7 +8,6 @@ import { BodyStaging } from '../../src/transfer/staging.js';
 import { POLICY } from '../contracts/closed-network.js';
 import { bytesOf, collect } from '../contracts/messages.js';
 import { type CyrusServer, startCyrus } from '../servers/cyrus.js';
-import { rawDav } from '../servers/dav.js';
 import type { TestAccount } from '../servers/dovecot.js';
 import { fillSample, sampleMessage, type SampleSize } from '../servers/ews/sample.js';
 import { seeMailbox, type SeenFolder } from '../servers/mailbox-view.js';
@@ -18,6 +17,7 @@ import {
   arrivedEvents,
   BOARD,
   linesOf,
+  objectsAt,
   wishedContact,
   wishedEvents,
   wishedNote,
@@ -45,29 +45,6 @@ function destinationOn({ davUrl }: CyrusServer, account: TestAccount): Destinati
     kinds: KINDS,
     maxConnections: 4,
   });
-}
-
-/** Everything in calendars and address books, as another client sees it. */
-async function objectsAt({ davUrl }: CyrusServer, { user, password }: TestAccount): Promise<string[]> {
-  const { origin } = new URL(davUrl.replace('{user}', 'x'));
-  const calendars = `${origin}/dav/calendars/user/${user}/`;
-  const contacts = `${origin}/dav/addressbooks/user/${user}/`;
-  const raw = rawDav({ user, password, url: origin, calendars, contacts });
-  const bodies: string[] = [];
-  for (const home of [calendars, contacts])
-    for (const [, url] of await raw.collections(home)) {
-      if (url === home) continue;
-      const { text } = await raw.ask('PROPFIND', url);
-      const hrefs = [...text.matchAll(/<(?:\w+:)?href>([^<]+\.(?:ics|vcf))</g)].map(
-        ([, href]) => new URL(href!, url).href,
-      );
-      // A few at once: a real server takes no hundreds of connections.
-      for (let at = 0; at < hrefs.length; at += 8)
-        bodies.push(
-          ...(await Promise.all(hrefs.slice(at, at + 8).map((href) => raw.ask('GET', href)))).map((one) => one.text),
-        );
-    }
-  return bodies.filter((body) => /^BEGIN:V(CALENDAR|CARD)/.test(body));
 }
 
 /** What the source gives, by the same engine that the run uses, to be compared with what arrived. */

@@ -75,14 +75,16 @@ export function testPage(
     const plan = planView(test, { exclude, include });
     return { ...NOTHING, state: 'passed', ewsUrl: test.ews?.url ?? null, plan };
   }
+  const redirect = test.code === 'EWS_REDIRECTED' ? (test.redirect?.url ?? null) : null;
   return {
     ...NOTHING,
     state: 'failed',
     code: test.code,
     message: words[test.code] ?? test.message,
-    action: test.action ?? null,
+    // The page offers what the general advice can only name.
+    action: redirect === null ? (test.action ?? null) : null,
     certificate: test.code === 'TLS_UNTRUSTED' ? (test.certificate ?? null) : null,
-    redirect: test.code === 'EWS_REDIRECTED' ? (test.redirect?.url ?? null) : null,
+    redirect,
   };
 }
 

@@ -640,7 +640,7 @@ describe('the wizard where the new mailbox takes contacts and calendars', () => 
     const typed = { address: 'alice@corp.example', username: 'CORP\\alice', do: 'find' };
     await alice.submit('/connection', typed);
     expect(discover.mock.calls.map(([, ...asked]) => asked)).toEqual([['alice@corp.example', 'ews']]);
-    expect(alice.text).toContain('This Exchange server answers for the domain of your address');
+    expect(alice.text).toContain('autodiscover.corp.example answers for the domain of your address');
     expect([alice.value('host'), alice.value('port'), alice.value('username')]).toEqual([
       'autodiscover.corp.example',
       '443',
@@ -667,7 +667,7 @@ describe('the wizard where the new mailbox takes contacts and calendars', () => 
     await alice.submit('/test', { do: 'follow', url: 'https://thief.example/EWS/Exchange.asmx' });
     await alice.submit('/test', { do: 'follow', url: other });
     expect(alice.value('ewsUrl')).toBe(other);
-    expect(alice.text).toContain('Your old server named this address');
+    expect(alice.text).toContain(`Your old server named ${other}`);
     expect(alice.text).not.toContain('A password is stored');
     await alice.submit('/connection', { ...typed, ewsUrl: other, password: '', do: 'test' });
     expect(alice.error('password')).toContain('please type the password again');
