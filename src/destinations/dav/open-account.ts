@@ -87,9 +87,9 @@ export class OpenAccount {
     const all = new Map<string, DavCollection>();
     for (const [service, account] of Object.entries(accounts) as [DavService, DavAccount][])
       for (const home of service === 'caldav' ? account.calendarHomes : account.addressHomes)
-        for (const one of await client.repeatable(signal, () =>
-          listCollections(client, home, account.principal, signal),
-        ))
+        for (const one of (
+          await client.repeatable(signal, () => listCollections(client, home, account.principal, signal))
+        ).collections)
           if (one.kind === (service === 'caldav' ? 'calendar' : 'addressbook')) all.set(one.path, one);
     return (this.all = [...all.values()]);
   }

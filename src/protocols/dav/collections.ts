@@ -3,7 +3,7 @@ import { asCollection, decodedName, normalPath } from './hrefs.js';
 import { LISTING_LIMITS, MAX_COLLECTIONS } from './limits.js';
 import { type DavResource, hrefsIn, prop } from './multistatus.js';
 import { APPLE, CALDAV, CALENDARSERVER, CARDDAV, child, children, DAV, text } from './names.js';
-import { propfind } from './propfind.js';
+import { propfindBody } from './propfind.js';
 
 export const COMPONENTS = ['VEVENT', 'VTODO', 'VJOURNAL'] as const;
 export type Component = (typeof COMPONENTS)[number];
@@ -44,18 +44,27 @@ const PROPS = [
 const MAX_TEXT = 1_000;
 const MAX_TIMEZONE = 64 * 1024;
 
+export interface DavHome {
+  readonly collections: DavCollection[];
+  /** Resources of which nothing can be asked: a calendar may be among them. */
+  readonly unusable: number;
+}
+
 /** The calendars and address books of a home. @throws DavFailure, ConnectError, XmlError */
 export async function listCollections(
   client: DavClient,
   home: URL,
   principal: URL | null,
   signal: AbortSignal,
-): Promise<DavCollection[]> {
-  const found = await propfind(client, home, '1', PROPS, signal, LISTING_LIMITS);
-  return found
+): Promise<DavHome> {
+  const found: DavResource[] = [];
+  const request = { method: 'PROPFIND', url: home, depth: '1' as const, body: propfindBody(PROPS) };
+  const { unusable } = await client.multistatus(request, LISTING_LIMITS, signal, (one) => void found.push(one));
+  const collections = found
     .slice(0, MAX_COLLECTIONS)
     .map((resource) => toCollection(resource, home, principal))
     .filter((collection) => collection !== null);
+  return { collections, unusable };
 }
 
 function toCollection(resource: DavResource, home: URL, principal: URL | null): DavCollection | null {
@@ -119,9 +128,10 @@ function sizeOf(resource: DavResource): number | null {
   return /^[1-9]\d{2,14}$/.test(said) ? Number(said) : null;
 }
 
+/** Of the same principal: one service may answer under several hosts, and names what it owns by a path. */
 function samePath(a: URL, b: URL): boolean {
-  const path = normalPath(a.href, b);
-  return path !== null && asCollection(path) === asCollection(normalPath(b.href, b) ?? '');
+  const path = normalPath(a.pathname, b);
+  return path !== null && asCollection(path) === asCollection(normalPath(b.pathname, b) ?? '');
 }
 
 function short(element: Parameters<typeof text>[0]): string | null {

@@ -19,7 +19,7 @@ import type { TakePermit } from '../../protocols/permit.js';
 import { Places } from '../../protocols/places.js';
 import { flagsOf, type Source, type SourceAccount, type SourceFacts } from '../source.js';
 import { describeItems } from './describe.js';
-import { type FoundFolder, foldersOf } from './folders.js';
+import { type FoundFolder, foldersOf, hiddenIn } from './folders.js';
 import { readObjects } from './read.js';
 import { scanFolder } from './scan.js';
 
@@ -133,13 +133,15 @@ export class DavSource implements Source {
   async listFolders(signal: AbortSignal): Promise<SourceFolder[]> {
     await this.connect(signal);
     const found: (FoundFolder & { client: DavClient })[] = [];
+    const hidden: SourceFolder[] = [];
     const seen = new Set<string>();
     for (const { client, name, account } of this.services) {
       if (account === null) continue;
       for (const home of name === 'caldav' ? account.calendarHomes : account.addressHomes) {
-        const collections = await client.repeatable(signal, () =>
+        const { collections, unusable } = await client.repeatable(signal, () =>
           listCollections(client, home, account.principal, signal),
         );
+        if (unusable > 0) hidden.push(hiddenIn(home, name === 'caldav' ? 'calendars' : 'contacts'));
         for (const collection of collections) {
           const wanted = name === 'caldav' ? 'calendar' : 'addressbook';
           if (collection.kind !== wanted || seen.has(collection.url.href)) continue;
@@ -149,9 +151,9 @@ export class DavSource implements Source {
         }
       }
     }
-    if (found.length === 0) throw nothingShown();
+    if (found.length === 0 && hidden.length === 0) throw nothingShown();
     this.listed = new Map(withOwnNames(found).map((one) => [one.folder.id, one]));
-    return [...this.listed.values()].map(({ folder }) => folder);
+    return [...[...this.listed.values()].map(({ folder }) => folder), ...hidden];
   }
 
   /** Real numbers for each kind: the wizard shows them before anything is ticked. */

@@ -52,6 +52,23 @@ export function foldersOf(
   });
 }
 
+/** Stands for what a home shows and nobody can ask for: it is named, and the run does not count as complete. */
+export function hiddenIn(home: URL, kind: ItemKind): SourceFolder {
+  return {
+    id: folderId(`${home.pathname}?`, null),
+    path: ['?'],
+    kind,
+    epoch: null,
+    keyScope: 'folder',
+    selectable: false,
+    subscribed: true,
+    complete: true,
+    leftOut: { code: 'FOLDER_NAME', message: 'The old server gives it an address on another server.' },
+    items: null,
+    bytes: null,
+  };
+}
+
 function folderId(path: string, component: Component | null): SourceFolderId {
   const name = `dav:${component ?? 'VCARD'}:`;
   const known = name.length + path.length <= MAX_ID ? path : createHash('sha256').update(path).digest('hex');

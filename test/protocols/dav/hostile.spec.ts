@@ -475,3 +475,61 @@ describe('who may have the login', () => {
     expect(await lookUpService('example.org', 'carddav', dns)).toBeNull();
   });
 });
+
+describe('a calendar server of several names', () => {
+  it('shows as the person’s own what its principal on another host owns, and as somebody else’s what another one does', async () => {
+    let port = 0;
+    const type = '<D:resourcetype><D:collection/><C:calendar/></D:resourcetype>';
+    const calendar = (name: string, owner: string): string =>
+      response(
+        `/123/calendars/${name}/`,
+        `${type}<D:displayname>${name}</D:displayname><D:owner><D:href>${owner}</D:href></D:owner>`,
+      );
+    const listener: RequestListener = (asked, answer) => {
+      const xml = (inner: string): void => {
+        answer.writeHead(207, { 'content-type': 'application/xml' });
+        answer.end(multistatus(inner));
+      };
+      asked.resume();
+      if (asked.url === '/dav/')
+        return xml(
+          response('/dav/', '<D:current-user-principal><D:href>/123/principal/</D:href></D:current-user-principal>'),
+        );
+      const home = `<C:calendar-home-set><D:href>http://p42-caldav.icloud.test:${port}/123/calendars/</D:href></C:calendar-home-set>`;
+      if (asked.url === '/123/principal/') return xml(response('/123/principal/', home));
+      if (asked.headers.host?.startsWith('p42-') && asked.url === '/123/calendars/')
+        return xml(
+          calendar('Home', '/123/principal') +
+            calendar('Whole', `http://caldav.icloud.test:${port}/123/principal/`) +
+            calendar('Shared', '/456/principal/'),
+        );
+      xml('');
+    };
+    ({ port } = await listeners.listen(createServer(listener)));
+    const source = new DavSource({
+      urls: { caldav: new URL(`http://caldav.icloud.test:${port}/dav/`) },
+      login: async () => ({ kind: 'password', user: 'alice', password: 'secret' }),
+      policy: { ...POLICY, resolve: async () => ['127.0.0.1'] },
+      owner: 'alice',
+    });
+    sources.push(source);
+    const folders = (await source.listFolders(signal)).filter(({ kind }) => kind === 'calendars');
+    expect(folders.map(({ path, leftOut }) => [path[0], leftOut?.code])).toEqual([
+      ['Home', undefined],
+      ['Whole', undefined],
+      ['Shared', 'SHARED_FOLDER'],
+    ]);
+  });
+
+  it('names a calendar of which nothing can be asked, as behind a proxy that it does not know of', async () => {
+    const source = await server((asked, answer) => {
+      if (asked.url !== '/home/') return false;
+      answer.writeHead(207, { 'content-type': 'application/xml' });
+      answer.end(multistatus(response('http://dav.inside:8080/home/work/', CALENDAR)));
+      return true;
+    });
+    const [folder, ...others] = await source.listFolders(signal);
+    expect(folder).toMatchObject({ kind: 'calendars', selectable: false, leftOut: { code: 'FOLDER_NAME' } });
+    expect(others).toEqual([]);
+  });
+});
