@@ -17,7 +17,7 @@ export const CHANGES: Readonly<Record<string, string>> = {
   CONTENT_KEPT_FOR_GUESTS:
     'This meeting changed at the old provider since the last run; the new mailbox keeps it as it is, because the new server would tell its guests that it is cancelled: change it in the new mailbox',
   CONTENT_NOT_UPDATED:
-    'This changed at the old provider since the last run, and the new server does not take the change',
+    'This changed at the old provider since the last run, and the change could not be brought over; the copy is as it was',
   REMOVED_AT_SOURCE:
     'These messages are not at the old provider any more; what was copied of them stays in the new mailbox.',
   MOVED_AT_SOURCE:

@@ -1,11 +1,11 @@
 import type { ItemUpdate, UpdateOutcome } from '../destinations/destination.js';
-import type { Binding, KnownFolder, Revision } from '../ledger/ledger.js';
+import type { Binding, KnownFolder, Revision, Settled } from '../ledger/ledger.js';
 import type { ItemKey, ItemMeta, Note, StagedItem } from '../mailbox/item.js';
 import { TransferError } from '../mailbox/transfer-error.js';
 import { inBatches } from './batches.js';
 import { fitted } from './fit.js';
 import type { LaneState } from './lane-state.js';
-import { release, stage } from './stage.js';
+import { release, type Settle, stage } from './stage.js';
 
 interface Changed {
   readonly meta: ItemMeta;
@@ -51,8 +51,12 @@ export async function bringUpToDate(
   const metas = [...rest.values()].map(({ meta }) => meta);
   for (const batch of inBatches(metas, run.parts.batch?.bytes, run.parts.batch?.items)) {
     run.check();
-    const items = await fitted(lane, source, await stage(lane, source, batch));
+    const lost: Settled[] = [];
+    // What is bound stays bound: the copy is there, of another day.
+    const keep: Settle = async (outcomes) => void lost.push(...outcomes);
+    const items = await fitted(lane, source, await stage(lane, source, batch, keep), keep);
     try {
+      for (const outcome of lost) await sayNotUpdated(lane, source, rest.get(outcome.key)!, outcome);
       await updateBatch(lane, source, rest, items);
     } finally {
       await release(items);
@@ -113,7 +117,8 @@ async function updateBatch(
         await say(lane, source, kept, items);
       }
       for (const { item, code, why } of told)
-        if (code === 'CONTENT_NOT_UPDATED') await say(lane, source, code, [changed.get(item.ref.key)!], why);
+        if (code === 'CONTENT_NOT_UPDATED')
+          await sayNotUpdated(lane, source, changed.get(item.ref.key)!, { is: 'failed', message: why });
       if (wider !== null) throw wider;
       todo = again;
     }
@@ -143,6 +148,17 @@ async function update(
 async function mended(lane: LaneState, item: StagedItem): Promise<StagedItem | null> {
   const { destination, parts } = lane.run;
   return (await destination.mend?.(lane.folder, item, parts.staging)) ?? null;
+}
+
+/** The copy is older than what the source has, and the run is not complete. What is gone at the source is no fault. */
+async function sayNotUpdated(
+  lane: LaneState,
+  source: KnownFolder,
+  item: Changed,
+  why: Pick<Settled, 'is'> & { readonly message?: string },
+): Promise<void> {
+  if (why.is === 'failed') lane.run.notUpdated++;
+  await say(lane, source, 'CONTENT_NOT_UPDATED', [item], why.message ?? '');
 }
 
 /** One line of the report for each, with what a person knows it by. The report is worth less than the copy. */

@@ -3,7 +3,7 @@ import type { StagedItem } from '../mailbox/item.js';
 import { TransferError } from '../mailbox/transfer-error.js';
 import { failed } from './failures.js';
 import type { LaneState } from './lane-state.js';
-import { release } from './stage.js';
+import { release, type Settle } from './stage.js';
 
 /**
  * Gives staged items the form in which the destination takes them, where it has one. What is no such item is settled here as failed; what comes
@@ -13,6 +13,7 @@ export async function fitted(
   lane: LaneState,
   source: KnownFolder,
   items: readonly StagedItem[],
+  settle: Settle = (outcomes) => lane.settle(null, outcomes),
 ): Promise<readonly StagedItem[]> {
   const { destination, parts } = lane.run;
   // Messages go as they are; notes that go into a mail folder become messages.
@@ -34,7 +35,7 @@ export async function fitted(
         await item.body.release();
       }
     }
-    await lane.settle(null, settled);
+    await settle(settled);
     return fit;
   } catch (error) {
     await release([...fit, ...items.slice(at)]);

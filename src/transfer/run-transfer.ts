@@ -201,7 +201,11 @@ async function forgetVanished(run: Run, folders: Folders): Promise<void> {
 
 /** found = copied + already there + skipped + failed, for every folder. */
 async function reconcile(run: Run, folders: Folders): Promise<boolean> {
-  let complete = run.brokenFolders.size === 0 && !folders.closed && folders.all.every((known) => known.source.complete);
+  let complete =
+    run.brokenFolders.size === 0 &&
+    run.notUpdated === 0 &&
+    !folders.closed &&
+    folders.all.every((known) => known.source.complete);
   for (const [folder, counts] of await run.ledger.counts()) {
     const { found, copied, alreadyThere, skipped: left, failed: bad } = counts;
     if (bad > 0) complete = false;

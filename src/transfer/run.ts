@@ -36,6 +36,8 @@ export class Run {
   /** Folders of which the source listed something in this run. */
   readonly shown = new Set<FolderId>();
   readonly width = new Width();
+  /** Items that changed at the source and could not be followed: the run is incomplete. */
+  notUpdated = 0;
   /** Items that were read back right after they were stored. */
   readBack = 0;
   private readonly broken = new AbortController();

@@ -8,11 +8,19 @@ import type { LaneState } from './lane-state.js';
 /** A body that comes out wrong is read this often before it counts as unreadable. */
 const READ_TRIES = 3;
 
+/** What becomes of items that are not to be had, or are none. */
+export type Settle = (outcomes: readonly Settled[]) => Promise<unknown>;
+
 /**
  * Reads a batch into staging. What is gone or unreadable is settled here; what comes back is complete.
  * @throws TransferError for what is wider than an item; then nothing stays staged.
  */
-export async function stage(lane: LaneState, source: KnownFolder, batch: readonly ItemMeta[]): Promise<StagedItem[]> {
+export async function stage(
+  lane: LaneState,
+  source: KnownFolder,
+  batch: readonly ItemMeta[],
+  settle: Settle = (outcomes) => lane.settle(null, outcomes),
+): Promise<StagedItem[]> {
   const { run } = lane;
   const staged = new Map<ItemKey, StagedItem>();
   const settled: Settled[] = [];
@@ -42,7 +50,7 @@ export async function stage(lane: LaneState, source: KnownFolder, batch: readonl
       }
     }
     settled.push(...(await tooLargeAfterAll(lane, source, batch, staged)));
-    await lane.settle(null, settled);
+    await settle(settled);
   } catch (error) {
     await release([...staged.values()]);
     throw error;

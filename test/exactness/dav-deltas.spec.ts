@@ -1,10 +1,12 @@
 import { afterAll, describe, expect, it } from '@jest/globals';
 import { card, event } from '../contracts/objects.js';
 import { davDestination } from '../destinations/dav/dav-mailbox.js';
+import { davProxy } from '../servers/dav-proxy.js';
 import { type DavAccountOf, davServer, type DavTestServer, rawDav } from '../servers/dav.js';
 import { stopPrivateServers } from '../servers/private.js';
+import { rawDavServer } from '../servers/raw-dav-server.js';
 import { davSource } from '../sources/dav/dav-account.js';
-import { Crash, Migration } from './transfer.js';
+import { Crash, Migration, type Told } from './transfer.js';
 
 const servers = new Map<string, DavTestServer | string>();
 for (const name of ['radicale', 'cyrus'] as const) servers.set(name, await davServer(name));
@@ -96,3 +98,51 @@ for (const [source, target] of [
       expect(await shown(fresh, fresh.calendars, 'Work')).toEqual({ ...now, 'event-0': 'Last word' });
     }, 180_000);
   });
+
+describe('a second look at a server that holds whatever it is given', () => {
+  const to = servers.get('radicale')!;
+  if (typeof to === 'string') return it.skip(`cannot be had here: ${to}`, () => undefined);
+
+  it('names what changed and cannot be read any more; the copy stays, and the outcome is incomplete until it can', async () => {
+    const fresh = await to.account();
+    const raw = await rawDavServer([{ name: 'Work', kind: 'ics', objects: [event(0), event(1), event(2)] }]);
+    const proxy = await davProxy(raw.url);
+    try {
+      const url = `${proxy.url}dav/`;
+      const migration = new Migration(
+        () => davSource({ ...fresh, url }),
+        () => davDestination(fresh),
+      );
+      const run = (): Promise<Told> =>
+        migration.run({ kinds: ['calendars'] }, undefined, { delay: async () => undefined });
+      expect((await run()).counts).toMatchObject({ found: 3, copied: 3 });
+      const before = { 'event-0': 'Message 0', 'event-1': 'Message 1', 'event-2': 'Message 2' };
+
+      raw.change(0, 0, Buffer.from('BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n'));
+      raw.change(0, 1, event(1, { subject: 'Unseen' }));
+      proxy.answers = ({ path }) => (path === '/home/0/1.ics' ? { status: 403 } : null);
+      for (const _ of ['a second run', 'a third one'])
+        expect((await run()).end).toEqual({ is: 'completed', outcome: 'incomplete' });
+      const told = await run();
+      expect(told.remarks).toMatchObject({ CONTENT_NOT_UPDATED: 2 });
+      expect(told.counts).toMatchObject({ found: 3, alreadyThere: 3, failed: 0 });
+      expect(await shown(fresh, fresh.calendars, 'Work')).toEqual(before);
+
+      // Listed, and gone when it is asked for: it is named, and that is all that can be done.
+      raw.change(0, 0, event(0));
+      proxy.answers = ({ path }) => (path === '/home/0/1.ics' ? { status: 404 } : null);
+      const gone = await run();
+      expect(gone.end).toEqual({ is: 'completed', outcome: 'complete' });
+      expect(gone.remarks).toMatchObject({ CONTENT_NOT_UPDATED: 1 });
+
+      proxy.answers = () => null;
+      const last = await run();
+      expect(last.end).toEqual({ is: 'completed', outcome: 'complete' });
+      expect(last.remarks).toMatchObject({ CONTENT_UPDATED: 1 });
+      expect(await shown(fresh, fresh.calendars, 'Work')).toEqual({ ...before, 'event-1': 'Unseen' });
+    } finally {
+      await proxy.close();
+      await raw.close();
+    }
+  }, 120_000);
+});
