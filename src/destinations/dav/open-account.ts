@@ -67,7 +67,8 @@ export class OpenAccount {
         }
       const home = accounts.caldav?.calendarHomes[0] ?? accounts.carddav?.addressHomes[0];
       if (home === undefined) throw noAccount();
-      if (first.owner !== undefined && !Object.values(accounts).every((one) => isOf(one, first.owner!)))
+      const { owner, login } = first;
+      if (owner !== undefined && !Object.values(accounts).every((one) => isOf(one, owner, login.user)))
         throw noAccount();
       const server = await client.repeatable(signal, () => askServer(client, home, signal));
       return new OpenAccount(client, accounts, targetProfile(server.words), server.words);
@@ -133,13 +134,23 @@ export class OpenAccount {
   }
 }
 
-/** A server may lead an administrator into his own calendars: what is the owner's names him, whole or by the part before the @. */
-function isOf({ calendarHomes, addressHomes }: DavAccount, owner: string): boolean {
-  const name = owner.toLowerCase();
-  const names = [name, name.split('@')[0]!];
-  return [...calendarHomes, ...addressHomes].every(({ pathname }) =>
-    pathname.split('/').some((part) => names.includes(decodedName(part).toLowerCase())),
-  );
+/**
+ * A server may lead an administrator into his own calendars: what is the owner's names him at its end or right before, whole or by the part before
+ * the @. What names the administrator there is the owner's only if it names him whole: his name may be a word of every path.
+ */
+function isOf({ calendarHomes, addressHomes }: DavAccount, owner: string, administrator: string): boolean {
+  const [whole, short] = namesOf(owner);
+  const others = namesOf(administrator).filter((name) => name !== whole && name !== short);
+  return [...calendarHomes, ...addressHomes].every(({ pathname }) => {
+    const parts = pathname.split('/').filter((part) => part !== '');
+    const end = parts.slice(-2).map((part) => decodedName(part).toLowerCase());
+    return end.includes(whole) || (end.includes(short) && !end.some((part) => others.includes(part)));
+  });
+}
+
+function namesOf(mailbox: string): [whole: string, short: string] {
+  const whole = mailbox.toLowerCase();
+  return [whole, whole.split('@')[0]!];
 }
 
 function noAccount(): TransferError {

@@ -23,7 +23,7 @@ async function serverWithHome(home: string): Promise<number> {
   return (await listeners.listen(server)).port;
 }
 
-const open = (port: number) =>
+const open = (port: number, owner = 'alice@new.test') =>
   hostedMailbox({
     kinds: ['calendars'],
     policy: POLICY,
@@ -31,7 +31,7 @@ const open = (port: number) =>
       kind: 'imap-authzid',
       authcid: 'admin@new.test',
       password: 'x',
-      authzid: 'alice@new.test',
+      authzid: owner,
       endpoint: { host: '127.0.0.1', port: 1, security: 'none' },
       dav: { url: `http://127.0.0.1:${port}/dav/{user}/` },
     }),
@@ -46,6 +46,25 @@ it.each([
   ['/dav/calendars/', false],
 ])('an administrator is let into %s as the calendars of alice@new.test: %s', async (home, may) => {
   const destination = open(await serverWithHome(home));
+  const connecting = destination.connect(signal);
+  if (may) expect((await connecting).takes).toContain('calendars');
+  else await expect(connecting).rejects.toMatchObject({ code: 'DESTINATION_UNAVAILABLE', side: 'destination' });
+  await destination.close();
+});
+
+it.each([
+  // The owner's name is a word of the path: it is the administrator's own home all the same.
+  ['user@new.test', '/dav/calendars/user/admin@new.test/', false],
+  ['calendars@new.test', '/dav/calendars/user/admin@new.test/', false],
+  ['dav@new.test', '/dav/calendars/user/admin/', false],
+  ['user@new.test', '/dav/calendars/user/user@new.test/', true],
+  ['dav@new.test', '/remote.php/dav/calendars/dav/', true],
+  ['alice@new.test', '/SOGo/dav/alice/Calendar/', true],
+  ['alice@new.test', '/SOGo/dav/alice@new.test/Calendar/', true],
+  ['alice@new.test', '/alice/calendars/work/deeper/', false],
+  ['alice@new.test', '/dav/calendars/alice@other.test/', false],
+])('an administrator who speaks for %s and is led to %s is let in: %s', async (owner, home, may) => {
+  const destination = open(await serverWithHome(home), owner);
   const connecting = destination.connect(signal);
   if (may) expect((await connecting).takes).toContain('calendars');
   else await expect(connecting).rejects.toMatchObject({ code: 'DESTINATION_UNAVAILABLE', side: 'destination' });
