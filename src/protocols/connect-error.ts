@@ -37,6 +37,7 @@ export type ConnectWhy =
   | 'refused'
   | 'unreachable'
   | 'closed'
+  | 'cut'
   | 'plaintext-injected'
   | 'not-http'
   | 'too-large'

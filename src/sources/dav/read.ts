@@ -94,6 +94,8 @@ function aboutOne(error: TransferError): TransferError | null {
   const { cause } = error;
   if (cause instanceof ConnectError && cause.why === 'too-large')
     return one('It is larger than what is read at once.', 'MESSAGE_TOO_LARGE', 'never');
+  if (cause instanceof ConnectError && cause.why === 'cut')
+    return one('The old server gives out only the beginning of it.', 'NOT_GIVEN', 'later');
   if (cause instanceof DavFailure && (error.scope === 'folder' || mayBeOfOne(cause)))
     return one('The old server lists it and does not give it out.', 'NOT_GIVEN', 'later');
   return null;

@@ -164,6 +164,30 @@ describe('a calendar server that means harm', () => {
     expect(await readAll(source)).toEqual({ staged: 1 });
   });
 
+  it('reads again what may have been cut, and names it when it stays so', async () => {
+    let [cut, asks] = [1, 0];
+    const source = await server((asked, answer, body) => {
+      if (body.includes('multiget')) return answer.writeHead(501).end() !== undefined;
+      if (asked.method !== 'GET') return false;
+      asks++;
+      const whole = String(event(1));
+      // The end of the connection is the end of the answer, as in HTTP/1.0: nothing tells the one from the other.
+      asked.socket.end(
+        `HTTP/1.0 200 OK\r\nContent-Type: text/calendar\r\n\r\n${asks <= cut ? whole.slice(0, whole.length / 2) : whole}`,
+      );
+      return true;
+    });
+    expect(await readAll(source)).toEqual({ staged: 1 });
+    expect(asks).toBe(2);
+    [cut, asks] = [100, 0];
+    expect(await readAll(source)).toEqual({ NOT_GIVEN: 1 });
+    // What says its length is what the server has, however it ends.
+    const broken = await server(
+      (asked, answer) => asked.method === 'GET' && answer.end('BEGIN:VCALENDAR') !== undefined,
+    );
+    expect(await readAll(broken)).toEqual({ staged: 1 });
+  });
+
   it('names an event of 100 MB as too large and reads the others', async () => {
     const big = '/home/work/big.ics';
     const source = await server(
