@@ -91,6 +91,8 @@ export interface DestinationFolder {
   readonly objectId?: string;
   /** True: it was there before this link ever wrote into it. */
   readonly preExisting: boolean;
+  /** Largest item in bytes; null: it has no limit. Left out: what the destination says of all its folders. */
+  readonly maxBytes?: number | null;
   /** The source folders that go here. */
   readonly sources: readonly SourceFolderId[];
   /** Present: it does not exist, and the server does not let us make it. Nothing can be asked of it. */

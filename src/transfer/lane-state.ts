@@ -1,4 +1,4 @@
-import type { DestinationId } from '../destinations/destination.js';
+import type { DestinationFacts, DestinationId } from '../destinations/destination.js';
 import type { Binding, IntentId, ItemPlace, KnownDestinationFolder, KnownFolder, Settled } from '../ledger/ledger.js';
 import { displayPath, type DestinationFolder, type DestinationFolderId } from '../mailbox/folder.js';
 import { after, compareIds, isNumber, maxId } from './ids.js';
@@ -29,6 +29,12 @@ export class LaneState {
 
   get name(): string {
     return displayPath(this.folder.path);
+  }
+
+  /** What is known of the largest item that goes here. */
+  get limits(): Pick<DestinationFacts, 'maxBytes'> {
+    const { maxBytes = this.run.destinationFacts.maxBytes } = this.folder;
+    return { maxBytes };
   }
 
   /** True where items can be from before the first run. */

@@ -164,7 +164,7 @@ export class Lane extends LaneState {
     const left: Settled[] = [];
     const wanted: ItemMeta[] = [];
     for (const item of pending) {
-      const reason = filterOf(item, run.options, run.destinationFacts);
+      const reason = filterOf(item, run.options, this.limits);
       if (reason) left.push(skipped(source.id, item, reason));
       else wanted.push(item);
     }

@@ -70,7 +70,7 @@ async function tooLargeAfterAll(
   for (const meta of batch) {
     const item = staged.get(meta.key);
     const size = item?.body.size ?? 0;
-    const reason = item && filterOf({ date: null, size }, lane.run.options, lane.run.destinationFacts);
+    const reason = item && filterOf({ date: null, size }, lane.run.options, lane.limits);
     if (!item || !reason) continue;
     staged.delete(meta.key);
     await item.body.release();

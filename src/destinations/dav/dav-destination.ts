@@ -27,7 +27,7 @@ import { ensureCollections, type Home, placeFor } from './ensure.js';
 import { fit, formatOf, mend, uidOf } from './form.js';
 import { DAV_EPOCH, markAt, ownName } from './ids.js';
 import { type DavAccountOptions, OpenAccount } from './open-account.js';
-import { planCollections } from './plan.js';
+import { isOurs, planCollections } from './plan.js';
 import { epochChanged, fingerprints, listFound } from './read-back.js';
 import { storeObjects } from './store.js';
 import { takeAway } from './take-away.js';
@@ -52,7 +52,8 @@ export class DavDestination implements Destination {
         (kind !== 'notes' || collections.some((one) => one.components.includes('VJOURNAL')))
       );
     });
-    const sizes = collections.flatMap(({ maxBytes }) => maxBytes ?? []);
+    // Each folder has its own; for the preview the smallest of those that may be written into.
+    const sizes = collections.flatMap((one) => (isOurs(one) ? (one.maxBytes ?? []) : []));
     return {
       takes,
       maxBytes: sizes.length === 0 ? null : Math.min(...sizes),

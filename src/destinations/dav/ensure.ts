@@ -65,7 +65,7 @@ export async function ensureCollections(
       epoch: DAV_EPOCH,
       preExisting: before.some((one) => one.path === key),
       sources: [...(known?.sources ?? []), mapping.source.id],
-      ...(collection === undefined ? { refused: refused.get(place) ?? notMade() } : {}),
+      ...(collection === undefined ? { refused: refused.get(place) ?? notMade() } : { maxBytes: collection.maxBytes }),
     });
   }
   return [...folders.values()];

@@ -70,8 +70,13 @@ function usualFor(
   return only;
 }
 
+/** We may write into it, and nobody else does. */
+export function isOurs({ canWrite, own, generated }: DavCollection): boolean {
+  return canWrite && own && !generated;
+}
+
 function fits(collection: DavCollection, kind: ItemKind): boolean {
-  if (!collection.canWrite || !collection.own || collection.generated) return false;
+  if (!isOurs(collection)) return false;
   const component = COMPONENT_OF[kind];
   return component === undefined
     ? collection.kind === 'addressbook'
