@@ -8,7 +8,7 @@ import { waitAndLook } from './late-landings.js';
 import type { Wanted } from './look.js';
 import type { ReadBack } from './read-back.js';
 import { repaired } from './repair.js';
-import { backOffMs, MAX_TRIES } from './retry.js';
+import { backOffMs, isLongWait, MAX_TRIES } from './retry.js';
 import { isLeaseLost } from './run.js';
 
 /** What one try at storing a batch came to. */
@@ -74,7 +74,7 @@ export async function deliver(
       todo.push(...mendedNow);
       if (rest.again.length === 0) continue;
       const why = rest.why ?? attempt.cut;
-      if (tries + 1 >= MAX_TRIES) throw why ?? noAnswer();
+      if (tries + 1 >= MAX_TRIES || isLongWait(why)) throw why ?? noAnswer();
       await run.delay(backOffMs(tries, why ?? undefined));
     }
     return { settling: Promise.resolve() };

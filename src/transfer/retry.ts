@@ -14,13 +14,18 @@ export function backOffMs(tries: number, error?: TransferError): number {
   return Math.max(error?.retryAfterMs ?? 0, wait / 2 + (Math.random() * wait) / 2);
 }
 
+/** True for a wait that is the job's affair: no worker stands still for it. */
+export function isLongWait(error: TransferError | null): boolean {
+  return (error?.retryAfterMs ?? 0) > LONGEST_WAIT_MS;
+}
+
 /** True where the same thing may work in this run; a longer wait is the job's affair, not a connection's. */
 export function worthRetrying(error: unknown, tries: number, most = MAX_TRIES): error is TransferError {
   return (
     error instanceof TransferError &&
     error.scope === 'connection' &&
     (error.retry === 'now' || error.retry === 'later') &&
-    (error.retryAfterMs ?? 0) <= LONGEST_WAIT_MS &&
+    !isLongWait(error) &&
     tries + 1 < most
   );
 }

@@ -26,7 +26,7 @@ export type PutFault =
   /** The connection ends; the server never hears of it. */
   | { readonly do: 'cut-before' }
   /** An answer without asking the server. */
-  | { readonly do: 'answer'; readonly status: number }
+  | { readonly do: 'answer'; readonly status: number; readonly headers?: Readonly<Record<string, string>> }
   /** The connection ends; the server hears of it later. */
   | { readonly do: 'land-late'; readonly ms: number }
   /** Somebody is faster. */
@@ -114,7 +114,7 @@ export async function davProxy(target: string): Promise<DavProxy> {
         case 'cut-before':
           return void asked.socket.destroy();
         case 'answer':
-          answer.writeHead(fault.status);
+          answer.writeHead(fault.status, fault.headers);
           return void answer.end();
         case 'land-late': {
           asked.socket.destroy();

@@ -1,6 +1,6 @@
 import { digestObject } from '../../conversion/semantic/digest.js';
-import type { TransferError } from '../../mailbox/transfer-error.js';
-import type { DavFailure } from '../../protocols/dav/failure.js';
+import { TransferError } from '../../mailbox/transfer-error.js';
+import { DavFailure, mayBeOfOne } from '../../protocols/dav/failure.js';
 import { findByUid } from '../../protocols/dav/find-by-uid.js';
 import { get } from '../../protocols/dav/get.js';
 import { normalPath } from '../../protocols/dav/hrefs.js';
@@ -28,17 +28,29 @@ export async function conflict(
   failure: DavFailure | null,
   signal: AbortSignal,
 ): Promise<Conflict> {
-  const paths = new Set([
-    ...known,
-    ...(failure === null ? [] : await client.repeatable(signal, () => findByUid(client, collection, own.uid, signal))),
-  ]);
+  const asked =
+    failure === null
+      ? []
+      : await unlessRefused(client.repeatable(signal, () => findByUid(client, collection, own.uid, signal)));
+  const paths = new Set([...known, ...(asked ?? [])]);
   for (const path of paths) {
-    const there = await client.repeatable(signal, () =>
-      get(client, new URL(path, collection.url), path, MAX_OBJECT_BYTES, signal),
+    const there = await unlessRefused(
+      client.repeatable(signal, () => get(client, new URL(path, collection.url), path, MAX_OBJECT_BYTES, signal)),
     );
     if (there !== null && digestObject(there.body).digest === own.digest) return { is: 'same', path };
   }
   // Without any it is a refusal that only looked like one.
-  const about = paths.size > 0 || failure === null ? null : aboutObject(failure);
+  const about = paths.size > 0 || asked === null || failure === null ? null : aboutObject(failure);
   return { is: 'other', error: about ?? uidConflict() };
+}
+
+/** Null: the server does not answer this question, which costs one item. @throws TransferError for what is wider */
+async function unlessRefused<T>(asking: Promise<T>): Promise<T | null> {
+  try {
+    return await asking;
+  } catch (error) {
+    if (!(error instanceof TransferError) || error.code === 'DESTINATION_MISSING') throw error;
+    if (error.scope === 'folder' || (error.cause instanceof DavFailure && mayBeOfOne(error.cause))) return null;
+    throw error;
+  }
 }

@@ -40,19 +40,26 @@ export async function tryPut(
   for (let tries = 1; ; tries++) {
     signal.throwIfAborted();
     if (!mayCommit()) return mayBeThere ? 'unknown' : 'lease';
+    let failure: DavFailure | null = null;
+    let told: TransferError;
     try {
       const result = await put(client, object, signal, replaces);
       if (result.is === 'stored' || !isPassing(result.failure)) return { ...result, perhapsOurs: mayBeThere };
-      // A gateway that gave up says nothing about the server behind it.
-      mayBeThere = true;
-      if (tries >= PUT_TRIES && mayBeOfOne(result.failure)) return { ...result, perhapsOurs: true };
-      if (tries >= PUT_TRIES || result.failure.retryAfterMs !== undefined) throw client.toError(result.failure);
+      failure = result.failure;
+      told = client.toError(failure);
     } catch (error) {
       if (signal.aborted) return 'unknown';
-      const told = client.toError(error);
+      told = client.toError(error);
       if (told.scope !== 'connection') throw told;
-      mayBeThere = true;
-      if (tries >= PUT_TRIES) return 'unknown';
+    }
+    // It says when: nothing is asked of it before.
+    if (told.retryAfterMs !== undefined) throw told;
+    // A gateway that gave up says nothing about the server behind it.
+    mayBeThere = true;
+    if (tries >= PUT_TRIES) {
+      if (failure !== null && mayBeOfOne(failure)) return { is: 'refused', failure, perhapsOurs: true };
+      if (told.scope !== 'connection') throw told;
+      return 'unknown';
     }
     await pause(PAUSE_MS * tries, undefined, { signal }).catch(() => undefined);
   }
