@@ -6,7 +6,7 @@ import { TransferError } from '../mailbox/transfer-error.js';
 import type { LaneState } from './lane-state.js';
 import { waitAndLook } from './late-landings.js';
 import type { Wanted } from './look.js';
-import type { ReadBack } from './read-back.js';
+import { changesIn, type ReadBack } from './read-back.js';
 import { repaired } from './repair.js';
 import { backOffMs, isLongWait, MAX_TRIES } from './retry.js';
 import { isLeaseLost } from './run.js';
@@ -168,7 +168,9 @@ async function settleTry(
   const late: Settled[] = [];
   for (const want of toFind) {
     const item = found.get(want);
-    if (item) late.push(copied(folder, want.item, item.id, !want.stored, []));
+    // What was told to be stored the final listing compares.
+    const changed = item && !want.stored ? changesIn(lane, { ...written(want.item), date: want.date }, item) : [];
+    if (item) late.push(copied(folder, want.item, item.id, !want.stored, changed));
     // The server said OK and shows it nowhere yet: the final listing looks again.
     else if (want.stored) late.push(copied(folder, want.item, null, false, []));
     else rest.again.push(want.item);

@@ -95,7 +95,7 @@ export class ReadBack {
 }
 
 /** What the destination changed about an item that was found where it was claimed. */
-export function changes(
+function changes(
   sent: { size: number; date: { seconds: number } | null; flags: readonly string[] },
   found: FoundItem,
 ): Note[] {
@@ -104,6 +104,11 @@ export function changes(
   if (sent.size !== found.size) notes.push({ code: 'SIZE_CHANGED' });
   if (!sameFlags(sent.flags, found.flags)) notes.push({ code: keywordsOnly(sent.flags, found.flags) });
   return notes;
+}
+
+/** The same for an item of a lane: what is no mail is read back by its destination, which tells its changes itself. */
+export function changesIn({ folder }: LaneState, sent: Parameters<typeof changes>[0], found: FoundItem): Note[] {
+  return folder.kind === 'mail' ? changes(sent, found) : [];
 }
 
 /** System flags may be changed by the person while the run goes on; keywords are what servers drop. */

@@ -6,7 +6,7 @@ import type { Note } from '../mailbox/item.js';
 import { compareIds } from './ids.js';
 import type { Lane } from './lane.js';
 import { fingerprints, look } from './look.js';
-import { changes } from './read-back.js';
+import { changesIn } from './read-back.js';
 import { wantedBinding } from './unplaced.js';
 
 /** Verdicts are written in windows of this many. */
@@ -75,7 +75,7 @@ class Verdicts {
   async present(binding: Binding, item: FoundItem): Promise<void> {
     if (binding.state !== 'claimed') return;
     this.verified.push(binding);
-    const noted = this.lane.folder.kind === 'mail' ? changes(binding, item) : [];
+    const noted = changesIn(this.lane, binding, item);
     if (noted.length > 0) this.notes.set(binding.folder, [...(this.notes.get(binding.folder) ?? []), ...noted]);
     await this.writeIfFull();
   }

@@ -2,6 +2,7 @@ import type { IntentItem, Settled } from '../ledger/ledger.js';
 import { DRAIN_MS } from './late-landings.js';
 import type { LaneState } from './lane-state.js';
 import { look, type Wanted } from './look.js';
+import { changesIn } from './read-back.js';
 import { withRetries } from './retry.js';
 import { place, unplaced, type WantedBinding } from './unplaced.js';
 
@@ -32,10 +33,12 @@ export async function recoverFolder(lane: LaneState): Promise<void> {
     }
   const found = await withRetries(run, 'recover', () => look(run, lane, [...sought.values()]));
   const settled: Settled[] = [];
-  for (const [want, { id }] of found) {
+  for (const [want, there] of found) {
     if ('binding' in want) continue;
     const { folder, key, size, digest, flags, date } = want.item;
-    settled.push({ folder, key, is: 'copied', id, size, digest, flags, date, verified: true, notes: [] });
+    const sent = { folder, key, size, digest, flags, date };
+    // The final listing does not compare it any more.
+    settled.push({ ...sent, is: 'copied', id: there.id, verified: true, notes: changesIn(lane, want.item, there) });
   }
   await place(lane, found);
   await lane.settle(null, settled);

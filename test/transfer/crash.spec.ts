@@ -93,6 +93,21 @@ describe('an engine that dies', () => {
     }
   });
 
+  it.each(['with UIDPLUS', 'without UIDPLUS', 'with UIDPLUS and late landings'])(
+    'on a server %s that drops keywords, is followed by one that names every message whose keyword is gone',
+    async (server) => {
+      const quirks = { ...servers[server], flagsOf: (flags: readonly string[]) => flags.filter((f) => f[0] === '\\') };
+      const steps = await stepsOf(smallWorld(quirks));
+      for (let dieAt = 1; dieAt <= steps.length; dieAt++) {
+        const world = smallWorld(quirks);
+        await expect(world.run({ dieAt })).rejects.toBeInstanceOf(Killed);
+        await world.run();
+        const dropped = world.remarks()['KEYWORDS_DROPPED'];
+        expect({ dieAt, step: steps[dieAt - 1], dropped }).toEqual({ dieAt, step: steps[dieAt - 1], dropped: 6 });
+      }
+    },
+  );
+
   it('during a replace sets nothing aside that is wanted and loses nothing', async () => {
     const options = { existing: 'replace' as const };
     const make = () => {
