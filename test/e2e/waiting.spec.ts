@@ -208,17 +208,18 @@ describe('a new server that wants us to wait', () => {
     ['a back-off time', 'NO Request is throttled. Suggested Backoff Time: 2500 milliseconds', 'DESTINATION_THROTTLED'],
     ['[INUSE]', 'NO [INUSE] Timeout while waiting for lock', 'MAILBOX_BUSY'],
     ['[UNAVAILABLE]', 'NO [UNAVAILABLE] Backend is away', 'DESTINATION_UNAVAILABLE'],
+    ['[LIMIT]', 'NO [LIMIT] Rate limit hit.', 'DESTINATION_THROTTLED'],
   ])(
     'by %s is waited for, and nothing is stored twice',
     async (_why, text, code) => {
       const one = await moving(77);
-      fresh.rule = ({ name }) => (name === 'APPEND' ? { do: 'answer', text } : null);
+      fresh.rule = no('APPEND', text);
       const { body } = await api.post('/jobs', one.order);
       const waiting = await api.until(body.id, ['waiting', 'failed', 'needs-action', 'completed']);
       expect(waiting).toMatchObject({ state: 'waiting', reason: { code } });
       expect(Date.parse(waiting.until!)).toBeGreaterThan(Date.now() - 1_000);
       fresh.calm();
-      if (code !== 'DESTINATION_THROTTLED') await passTime(body.id);
+      if (!text.includes('milliseconds')) await passTime(body.id);
       const done = await api.until(body.id, ['completed', 'failed', 'needs-action']);
       expect(done).toMatchObject({ state: 'completed', outcome: 'complete', progress: { copied: MESSAGES } });
       await arrived(one);
