@@ -4,6 +4,8 @@ export const MOST_OBJECT_BYTES = 32 * 1024 * 1024;
 export const MOST_LINES = 600_000;
 /** Properties of one object: 5,000 attendees with all their exceptions fit. */
 export const MOST_PROPERTIES = 200_000;
+/** Dates of one object that a series has beside its rule, or leaves out: each is worked out in its zone. */
+export const MOST_DATES = 50_000;
 /** Components of one object: alarms, exceptions, observances of time zones. */
 export const MOST_COMPONENTS = 20_000;
 /** VCALENDAR, VEVENT, VALARM and some levels that nobody knows. */

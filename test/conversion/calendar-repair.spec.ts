@@ -296,6 +296,14 @@ describe('what may stand several times', () => {
     expect(prepare('calendar', event(...texts)).notes).toEqual({ PROPERTY_DROPPED: 'DESCRIPTION' });
   });
 
+  it('a series may leave out thousands of its dates; hundreds of thousands would hold up everybody', () => {
+    const without = (n: number): Buffer =>
+      event('RRULE:FREQ=DAILY', `EXDATE:${Array.from({ length: n }, () => '20250111T090000Z').join(',')}`);
+    expect(prepare('calendar', without(10_000)).codes).toEqual([]);
+    expect(prepareForStore('calendar', without(400_000), CYRUS)).toMatchObject({ refused: 'OBJECT_TOO_COMPLEX' });
+    expect(semanticDigest(without(400_000))).toMatch(/^[0-9a-f]{64}$/);
+  });
+
   it.each([
     ['equal ones', () => 'SUMMARY:x', 0],
     ['ones that say different things', (n: number) => `SUMMARY:${n}`, 18_999],

@@ -1,5 +1,5 @@
 import { ConversionError } from '../conversion-error.js';
-import { MOST_COMPONENTS, MOST_DEPTH, MOST_PROPERTIES } from '../limits.js';
+import { MOST_COMPONENTS, MOST_DATES, MOST_DEPTH, MOST_PROPERTIES } from '../limits.js';
 import { parseLine, printLine, property, type Property } from './content-line.js';
 import { readLines, type TextDefect } from './lines.js';
 
@@ -32,7 +32,7 @@ export function parseComponents(bytes: Uint8Array): Parsed {
   const found: Set<TextDefect | 'lines'> = new Set(defects);
   const root: Open = { name: '', properties: [], components: [] };
   const open: Open[] = [root];
-  let [properties, components] = [0, 0];
+  let [properties, components, dates] = [0, 0, 0];
   for (const line of lines) {
     const one = parseLine(line);
     const top = open.at(-1)!;
@@ -43,7 +43,8 @@ export function parseComponents(bytes: Uint8Array): Parsed {
     } else if (one.name === 'END') {
       if (!close(open, one.value.trim().toUpperCase())) found.add('lines');
     } else {
-      if (++properties > MOST_PROPERTIES) tooComplex();
+      if (one.name === 'EXDATE' || one.name === 'RDATE') dates += one.value.split(/[,;]/).length;
+      if (++properties > MOST_PROPERTIES || dates > MOST_DATES) tooComplex();
       top.properties.push(one);
     }
   }
