@@ -146,6 +146,10 @@ async function reportRenamed(
 }
 
 async function reportPlan(run: Run, plan: FolderPlan, map: FolderMap): Promise<void> {
+  // A service that is missing shows no folder of which anything could be said.
+  for (const kind of run.options.kinds)
+    if (!run.sourceFacts.gives.includes(kind))
+      await run.ledger.remark(null, [{ code: 'KIND_NOT_GIVEN', detail: kind }]);
   for (const { source, code, message } of plan.leftOut)
     await run.ledger.remark(null, [{ code, detail: `${source.path.join('/')}: ${message}` }]);
   for (const { source, path, changed } of plan.mappings) {

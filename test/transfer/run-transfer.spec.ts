@@ -471,6 +471,13 @@ describe('a stop', () => {
   });
 });
 
+it('names what was asked for and the source does not give', async () => {
+  const world = new World();
+  fill(world, ['INBOX'], 1);
+  await world.run({ options: { kinds: ['mail', 'contacts', 'tasks'] } });
+  expect(world.remarks()).toEqual({ KIND_NOT_GIVEN: 2 });
+});
+
 describe('deep verify', () => {
   it('finds a body that the destination damaged without changing its size', async () => {
     const world = new World();
