@@ -50,8 +50,10 @@ describe('a built event', () => {
     const bytes = buildEvent(series);
     for (const target of [CYRUS, RADICALE, UNKNOWN]) {
       const { lines, codes } = prepare('calendar', bytes, target);
-      expect(codes).toEqual([]);
-      expect(lines).toEqual(linesOf(bytes));
+      // Cyrus would cut the category at its comma.
+      const cut = target === CYRUS;
+      expect(codes).toEqual(cut ? ['CATEGORY_SPLIT'] : []);
+      expect(lines).toEqual(linesOf(bytes).map((line) => (cut ? line.replace('a\\,b', 'a,b') : line)));
     }
     for (const line of [
       'SUMMARY:Jour fixe\\, wöchentlich',
