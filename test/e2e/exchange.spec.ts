@@ -88,6 +88,30 @@ describe('Exchange as the old server', () => {
     expect(`${stack.web.log()}${stack.worker.log()}`).not.toContain(SECRET);
   });
 
+  it.each(['a token', 'a colleague with full access'])('is opened by %s', async (way) => {
+    const { from, to } = person({ ...SIZE, messages: 12 });
+    const colleague = `colleague-of-${from}`;
+    server.mailbox(colleague, SECRET);
+    server.user(colleague).delegate.add(from);
+    const { password, ...named } = sourceOf(from) as { password: string };
+    const opened =
+      way === 'a token'
+        ? { ...named, token: server.user(from).token }
+        : { ...named, password, login: { method: 'delegate', username: colleague } };
+    const api = await stack.api(to.user);
+    const made = await api.post('/jobs', {
+      mailbox: to.user,
+      source: opened,
+      items: ['mail'],
+      existing: 'keep',
+      start: true,
+    });
+    const done = await api.until(made.body.id, ['completed', 'failed', 'needs-action']);
+    expect(done).toMatchObject({ state: 'completed', outcome: 'complete', progress: { found: 12, copied: 12 } });
+    expect(await messagesAt(to)).toBe(12);
+    expect(`${stack.web.log()}${stack.worker.log()}`).not.toContain(server.user(from).token);
+  });
+
   it('says what is wrong: a password, an address, Microsoft 365', async () => {
     const { from, to } = person();
     const api = await stack.api(to.user);
