@@ -18,7 +18,9 @@ export class Width {
   working = 0;
   private now = FIRST;
   private carefulUntil = -Infinity;
-  private seen = performance.eventLoopUtilization();
+
+  /** @param worked the part of the time since it was asked last in which the process worked. */
+  constructor(private readonly worked: () => number = meter()) {}
 
   /** Batches of a folder that are read at once: with few folders at work there are connections to spare. */
   readAhead(connections: number): number {
@@ -32,14 +34,20 @@ export class Width {
 
   /** To be called every LOOK_EVERY_MS. */
   look(most: number): void {
-    const seen = performance.eventLoopUtilization();
-    const { utilization } = performance.eventLoopUtilization(seen, this.seen);
-    this.seen = seen;
-    if (utilization < BUSY && performance.now() > this.carefulUntil && this.now < most) this.now++;
+    if (this.worked() < BUSY && performance.now() > this.carefulUntil && this.now < most) this.now++;
   }
 
   halve(): void {
     this.now = Math.max(1, Math.floor(this.now / 2));
     this.carefulUntil = performance.now() + CAREFUL_MS;
   }
+}
+
+function meter(): () => number {
+  let seen = performance.eventLoopUtilization();
+  return () => {
+    const before = seen;
+    seen = performance.eventLoopUtilization();
+    return performance.eventLoopUtilization(seen, before).utilization;
+  };
 }

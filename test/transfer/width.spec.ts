@@ -6,19 +6,21 @@ describe('how many folders are worked on at once', () => {
     expect([1, 3, 8].map((most) => width.of(most))).toEqual([1, 3, 4]);
   });
 
-  it('grows while the process has time left, and not beyond', async () => {
-    const width = new Width();
-    for (let n = 0; n < 9; n++) {
-      await new Promise((done) => setTimeout(done, 5));
-      width.look(6);
-    }
+  it('grows while the process has time left, and not beyond', () => {
+    const width = new Width(() => 0.5);
+    for (let n = 0; n < 9; n++) width.look(6);
     expect(width.of(8)).toBe(6);
   });
 
-  it('halves when a server breaks off, and then grows no more for a while', async () => {
-    const width = new Width();
+  it('does not grow while the process is busy', () => {
+    const width = new Width(() => 0.7);
+    for (let n = 0; n < 9; n++) width.look(6);
+    expect(width.of(8)).toBe(4);
+  });
+
+  it('halves when a server breaks off, and then grows no more for a while', () => {
+    const width = new Width(() => 0);
     width.halve();
-    await new Promise((done) => setTimeout(done, 5));
     width.look(8);
     expect(width.of(8)).toBe(2);
     for (let n = 0; n < 5; n++) width.halve();
