@@ -92,17 +92,22 @@ ${onAppend === undefined ? '' : onEveryAppend(script)}`,
       giveToMail(home, file);
     },
     async deliver({ user }: TestAccount, message: string) {
+      // It would start doveconf at its place in the system, where an unpacked one is not.
+      const configured = ['-f', 'service=lda', '-c', join(server.dir, 'dovecot.conf'), '-m', 'lda', '-e'];
       const agent = spawn(
-        join(own, LIBRARIES, 'dovecot-lda'),
-        ['-c', join(server.dir, 'dovecot.conf'), '-d', user, '-f', SENDER, '-e'],
+        join(own, 'usr/bin/doveconf'),
+        [...configured, join(own, LIBRARIES, 'dovecot-lda'), '-d', user, '-f', SENDER, '-e'],
         {
-          env: { ...process.env, LD_LIBRARY_PATH: path },
-          stdio: ['pipe', 'ignore', 'ignore'],
+          // Not the whole environment: MAIL of a login session would be taken for a setting.
+          env: { PATH: process.env['PATH'], LD_LIBRARY_PATH: path },
+          stdio: ['pipe', 'ignore', 'pipe'],
         },
       );
+      let said = '';
+      agent.stderr.on('data', (bytes: Buffer) => (said += bytes.toString()));
       agent.stdin.end(message);
-      const [code] = (await once(agent, 'exit')) as [number | null];
-      if (code !== 0) throw new Error(`not delivered: ${server.log(5)}`);
+      const [code] = (await once(agent, 'close')) as [number | null];
+      if (code !== 0) throw new Error(`not delivered (${code}): ${said} ${server.log(5)}`);
     },
   });
 }
