@@ -34,6 +34,7 @@ export interface DavRequest {
   /** XML, or an object with its type. */
   readonly body?: string | { readonly bytes: Uint8Array; readonly type: string };
   readonly headers?: Readonly<Record<string, string>>;
+  readonly once?: boolean;
 }
 
 /** Large collections make a server think for a while before its first byte (ms). */
@@ -79,10 +80,11 @@ export class DavClient {
     signal: AbortSignal,
     use: (response: StreamedResponse) => Promise<T>,
   ): Promise<T> {
-    const { method, url, depth, body, headers } = request;
+    const { method, url, depth, body, headers, once = false } = request;
     const asked = {
       method,
       url: url.href,
+      once,
       ...(body === undefined ? {} : { body: typeof body === 'string' ? Buffer.from(body) : body.bytes }),
     };
     const plain = {

@@ -21,8 +21,10 @@ export function put(
 ): Promise<PutResult> {
   const { url, bytes, type } = object;
   const condition: Record<string, string> = replaces === null ? { 'if-none-match': '*' } : { 'if-match': replaces };
+  // A second one that nobody knows of would be told that somebody else was there before.
+  const once = replaces === null;
   return client.exchange(
-    { method: 'PUT', url, body: { bytes, type }, headers: { ...condition, ...QUIET } },
+    { method: 'PUT', url, once, body: { bytes, type }, headers: { ...condition, ...QUIET } },
     signal,
     async (response): Promise<PutResult> => {
       if (response.status >= 200 && response.status < 300) return { is: 'stored', etag: response.headers.etag ?? null };

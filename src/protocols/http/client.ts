@@ -16,6 +16,8 @@ export interface HttpRequest {
   readonly url: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Uint8Array;
+  /** Not sent again where a kept connection ends without an answer: whoever asks wants to know that the first may have arrived. */
+  readonly once?: boolean;
   /** For the host of `url` only, not for one a redirect leads to. */
   readonly trust?: { readonly caFingerprint?: string; readonly ca?: string };
 }

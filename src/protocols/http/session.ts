@@ -61,8 +61,8 @@ export class HttpSession {
         return await this.read(response, url, use);
       } catch (error) {
         signal.throwIfAborted();
-        // The server closed a kept connection at the moment it was used: it never saw the request.
-        if (sent.wasReused() && !sent.answered() && tries === 1) continue;
+        // The server closed a kept connection at the moment it was used: most likely it never saw the request.
+        if (asked.once !== true && sent.wasReused() && !sent.answered() && tries === 1) continue;
         const told = isForeign(error) ? asHttpError(error) : error;
         if (!sent.answered()) this.say?.(`${what} -> ${told instanceof ConnectError ? told.code : 'no answer'}`);
         throw told;

@@ -90,3 +90,26 @@ describe('a token that ends', () => {
     expect(at.asked.count).toBe(1);
   });
 });
+
+it('does not send an object again by itself on a kept connection that ended: the first may have been stored', async () => {
+  let puts = 0;
+  const { port } = await listeners.listen(
+    createServer((request, answer) => {
+      request.resume();
+      request.on('end', () => (++puts === 1 ? answer.writeHead(201).end() : request.socket.destroy()));
+    }),
+  );
+  const home = new URL(`http://127.0.0.1:${port}/`);
+  const client = new DavClient({
+    home,
+    policy: POLICY,
+    maxConnections: 1,
+    login: async () => ({ kind: 'token', user: 'alice', token: 'one' }),
+    errors: { side: 'destination' },
+  });
+  clients.push(client);
+  const object = (name: string) => ({ url: new URL(name, home), bytes: Buffer.from('x'), type: 'text/plain' });
+  expect(await put(client, object('a'), signal)).toMatchObject({ is: 'stored' });
+  await expect(put(client, object('b'), signal)).rejects.toThrow();
+  expect(puts).toBe(2);
+});
