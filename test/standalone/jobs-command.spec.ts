@@ -1,3 +1,5 @@
+import type { JobView } from '../../src/jobs/job.js';
+import { sheet, table } from '../../src/standalone/commands/jobs/table.js';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -64,6 +66,16 @@ describe('mailferry jobs, without Redis', () => {
     await showJob(id, {}, say);
     expect(lines.join('\n')).toContain('can       pause, cancel');
     expect(lines.join('\n')).not.toContain(CANARY);
+  });
+
+  it('names the files of a migration from files, which has no server', async () => {
+    const id = await started();
+    await showJob(id, { json: true }, say);
+    const job = JSON.parse(lines[0]!) as JobView;
+    const source = { ...job.source, type: 'files', username: 'Home.ics', host: '', port: 0 };
+    expect(table([{ ...job, source }])).toMatch(/alice@new\.test +Home\.ics +0/);
+    expect(sheet({ ...job, source })).toContain('from      Home.ics\n');
+    expect(sheet(job)).toContain(`from      ${job.source.username} at ${job.source.host}:${job.source.port} (tls)`);
   });
 
   it('pauses, resumes and cancels by the table of states, and says why not', async () => {

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { BATCH_ACTIONS, BATCH_STATES, USERNAME_RULES } from '../../batches/batch.js';
 import { JOB_STATES } from '../../jobs/job.js';
-import { Items, Filters, Reason, Source } from './schemas.js';
+import { Reason } from './reply-schemas.js';
+import { Items, Filters, Source } from './schemas.js';
 
 const text = (max: number) => z.string().max(max);
 const count = z.int().min(0);

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { API_ROUTES, type ApiRoute } from './routes.js';
-import { ErrorBody } from './schemas.js';
+import { ErrorBody } from './reply-schemas.js';
 
 type Json = Record<string, unknown>;
 

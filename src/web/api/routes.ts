@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import * as b from './batch-schemas.js';
+import * as r from './reply-schemas.js';
 import * as s from './schemas.js';
 
 /** One line of the API: what OpenAPI says of it. A test holds it against the controllers' own routes. */
@@ -29,8 +30,8 @@ export const API_ROUTES: readonly ApiRoute[] = [
     summary: 'Sign in at the old account and look at its folders; waits up to 20 s',
     body: s.NewTestBody,
     answers: {
-      200: { says: 'The test ran; `ok` says how', body: s.Test },
-      202: { says: 'It takes longer: ask for it by its id', body: s.Pending },
+      200: { says: 'The test ran; `ok` says how', body: r.Test },
+      202: { says: 'It takes longer: ask for it by its id', body: r.Pending },
     },
     errors: [404, 409, 422, 429],
   },
@@ -39,7 +40,7 @@ export const API_ROUTES: readonly ApiRoute[] = [
     path: '/connection-tests/discover',
     summary: 'Look for the server of an address, to be confirmed by a person; nothing is signed in to',
     body: s.DiscoverBody,
-    answers: { 200: { says: 'What was found, if anything', body: s.Discovered } },
+    answers: { 200: { says: 'What was found, if anything', body: r.Discovered } },
     errors: [422, 429],
   },
   {
@@ -47,7 +48,7 @@ export const API_ROUTES: readonly ApiRoute[] = [
     path: '/connection-tests/:id',
     summary: 'Result of a connection test',
     params: id,
-    answers: { 200: { says: 'The test ran', body: s.Test }, 202: { says: 'Not yet', body: s.Pending } },
+    answers: { 200: { says: 'The test ran', body: r.Test }, 202: { says: 'Not yet', body: r.Pending } },
     errors: [404],
   },
   {
@@ -56,7 +57,7 @@ export const API_ROUTES: readonly ApiRoute[] = [
     summary: 'Make a migration, and start it if wished',
     headers: { 'Idempotency-Key': 'The same key by the same person gives the same job again' },
     body: s.NewJobBody,
-    answers: { 201: { says: 'Made', body: s.Job } },
+    answers: { 201: { says: 'Made', body: r.Job } },
     errors: [404, 409, 422, 429],
   },
   {
@@ -64,7 +65,7 @@ export const API_ROUTES: readonly ApiRoute[] = [
     path: '/jobs',
     summary: 'Migrations, newest first; folders and runs are left empty',
     query: s.JobsQuery,
-    answers: { 200: { says: 'A page of them', body: s.JobsPage } },
+    answers: { 200: { says: 'A page of them', body: r.JobsPage } },
     errors: [422],
   },
   {
@@ -72,7 +73,7 @@ export const API_ROUTES: readonly ApiRoute[] = [
     path: '/jobs/bulk',
     summary: 'One action for many migrations',
     body: s.BulkBody,
-    answers: { 200: { says: 'What was done and what was refused', body: s.BulkResult } },
+    answers: { 200: { says: 'What was done and what was refused', body: r.BulkResult } },
     errors: [422],
   },
   {
@@ -80,7 +81,7 @@ export const API_ROUTES: readonly ApiRoute[] = [
     path: '/jobs/:id',
     summary: 'One migration',
     params: id,
-    answers: { 200: { says: 'The migration', body: s.Job } },
+    answers: { 200: { says: 'The migration', body: r.Job } },
     errors: [404],
   },
   {
@@ -89,7 +90,7 @@ export const API_ROUTES: readonly ApiRoute[] = [
     summary: 'Change a draft',
     params: id,
     body: s.PatchJobBody,
-    answers: { 200: { says: 'Changed', body: s.Job } },
+    answers: { 200: { says: 'Changed', body: r.Job } },
     errors: [404, 409, 422],
   },
   {
@@ -106,7 +107,7 @@ export const API_ROUTES: readonly ApiRoute[] = [
     summary: 'Give passwords again',
     params: id,
     body: s.CredentialsBody,
-    answers: { 200: { says: 'Sealed', body: s.Job } },
+    answers: { 200: { says: 'Sealed', body: r.Job } },
     errors: [404, 409, 422],
   },
   {
@@ -116,7 +117,7 @@ export const API_ROUTES: readonly ApiRoute[] = [
       'Upload .ics and .vcf files for a draft whose source is of type `files`: at most 10, each of at most 64 MB',
     params: id,
     takesFiles: true,
-    answers: { 201: { says: 'Kept; `refused` says which were not, and why', body: s.UploadResult } },
+    answers: { 201: { says: 'Kept; `refused` says which were not, and why', body: r.UploadResult } },
     errors: [404, 409, 422, 429],
   },
   {
@@ -132,7 +133,7 @@ export const API_ROUTES: readonly ApiRoute[] = [
     path: '/jobs/:id/:action',
     summary: 'Start, pause, resume, cancel, retry the failed items, or sync what came since',
     params: { ...id, action: s.Action },
-    answers: { 202: { says: 'Recorded; the worker does it', body: s.Job } },
+    answers: { 202: { says: 'Recorded; the worker does it', body: r.Job } },
     errors: [404, 409, 422],
   },
   {
@@ -150,7 +151,7 @@ export const API_ROUTES: readonly ApiRoute[] = [
     summary: 'Items that did not arrive',
     params: id,
     query: s.ItemsQuery,
-    answers: { 200: { says: 'A page of them', body: s.ItemsPage } },
+    answers: { 200: { says: 'A page of them', body: r.ItemsPage } },
     errors: [404, 422],
   },
   {
@@ -158,7 +159,7 @@ export const API_ROUTES: readonly ApiRoute[] = [
     path: '/jobs/:id/report',
     summary: 'What arrived and what did not',
     params: id,
-    answers: { 200: { says: 'The report', body: s.Report } },
+    answers: { 200: { says: 'The report', body: r.Report } },
     errors: [404],
   },
   {
@@ -174,7 +175,7 @@ export const API_ROUTES: readonly ApiRoute[] = [
     path: '/jobs/:id/recovery',
     summary: 'What a replace took out of calendars and address books, as files; only for whose mailbox it is',
     params: id,
-    answers: { 200: { says: 'The files', body: s.RecoveryFiles } },
+    answers: { 200: { says: 'The files', body: r.RecoveryFiles } },
     errors: [404],
   },
   {

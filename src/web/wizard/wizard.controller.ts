@@ -15,7 +15,7 @@ import { NewMigration } from './new-migration.js';
 import { uploadOf } from '../body.middleware.js';
 import { connectionPage } from './pages/connection.js';
 import { submitFiles } from './pages/files.js';
-import { STEP_PAGES } from './pages/index.js';
+import { pageOf } from './pages/index.js';
 import { findProvider, type Say } from './provider-view.js';
 import type { Problems, StepContext, StepPage, Submission } from './step-page.js';
 import { NO_PROBLEMS } from './step-page.js';
@@ -289,12 +289,6 @@ export class WizardController {
       provider,
     };
   }
-}
-
-function pageOf(name: string): StepPage {
-  const page = STEP_PAGES.find(({ id }) => id === name);
-  if (page === undefined) throw notFound();
-  return page;
 }
 
 /** What an address says above the form: only that a step was closed. */

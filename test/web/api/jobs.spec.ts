@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import request from 'supertest';
-import { Job, JobsPage, Report, ItemsPage, Test as TestSchema } from '../../../src/web/api/schemas.js';
+import { Job, JobsPage, Report, ItemsPage, Test as TestSchema } from '../../../src/web/api/reply-schemas.js';
 import { startWeb, type WebApp } from '../web-app.js';
 
 const SOURCE = {

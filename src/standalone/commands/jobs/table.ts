@@ -9,7 +9,7 @@ export function table(jobs: readonly JobView[]): string {
     job.id,
     job.outcome === 'incomplete' ? 'incomplete' : job.state,
     job.mailbox,
-    `${job.source.username}@${job.source.host}`,
+    whence(job.source),
     String(job.progress.found),
     String(job.progress.copied + job.progress.alreadyThere),
     String(job.progress.failed),
@@ -33,7 +33,7 @@ export function sheet(job: JobView): string {
   const { source, progress: p, reason } = job;
   return [
     `${job.id}  ${job.state}${job.outcome === null ? '' : `, ${job.outcome}`}`,
-    `from      ${source.username} at ${source.host}:${source.port} (${source.security})`,
+    `from      ${from(source)}`,
     `to        ${job.mailbox}`,
     ...(reason === undefined ? [] : [`reason    ${reason.message} ${reason.action ?? ''} (${reason.code})`]),
     ...(job.until === undefined ? [] : [`goes on   ${job.until}`]),
@@ -53,4 +53,13 @@ export function sheet(job: JobView): string {
   ]
     .map(printable)
     .join('\n');
+}
+
+/** Files have no server, and a draft may not have one yet. */
+function whence({ username, host }: JobView['source']): string {
+  return host === '' ? username : `${username}@${host}`;
+}
+
+function from({ username, host, port, security }: JobView['source']): string {
+  return host === '' ? username : `${username} at ${host}:${port} (${security})`;
 }
